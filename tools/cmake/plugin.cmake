@@ -1,0 +1,22 @@
+# antiphon_add_plugin(NAME SOURCES a.c b.c [LIBRARIES ...] [FIXTURE])
+# A plugin sees the public header only, exports one symbol and imports nothing from the host.
+# A FIXTURE goes to tests/plugins in the build folder and is never installed.
+function(antiphon_add_plugin name)
+    cmake_parse_arguments(arg "FIXTURE" "" "SOURCES;LIBRARIES" ${ARGN})
+    add_library(plugin_${name} MODULE ${arg_SOURCES})
+    target_include_directories(plugin_${name} PRIVATE ${CMAKE_SOURCE_DIR}/core/include)
+    target_compile_definitions(plugin_${name} PRIVATE _GNU_SOURCE)
+    target_link_libraries(plugin_${name} PRIVATE antiphon_flags ${arg_LIBRARIES})
+    if(NOT (ANTIPHON_SANITIZE AND CMAKE_C_COMPILER_ID MATCHES "Clang"))
+        target_link_options(plugin_${name} PRIVATE -Wl,-z,defs)
+    endif()
+    set(folder ${CMAKE_BINARY_DIR}/plugins)
+    if(arg_FIXTURE)
+        set(folder ${CMAKE_BINARY_DIR}/tests/plugins)
+    endif()
+    set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+        LIBRARY_OUTPUT_DIRECTORY ${folder})
+    if(NOT arg_FIXTURE)
+        install(TARGETS plugin_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/antiphon/plugins)
+    endif()
+endfunction()
