@@ -1,0 +1,20 @@
+/* pool - worker threads with a bounded job queue: tools, store queries. Submit never blocks.
+ * Workers block all signals. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+#include "base/status.h"
+
+struct pool_job {
+    struct pool_job *next;
+    /* [worker] Runs and frees the job. dropped: the pool is shutting down, only free. */
+    void (*run)(struct pool_job *job, bool dropped);
+};
+struct pool;
+enum antiphon_status pool_new(const char *name, unsigned threads, unsigned max_jobs,
+                              struct pool **pool) MUST_CHECK;
+enum antiphon_status pool_submit(struct pool *pool, struct pool_job *job) MUST_CHECK; /* EBUSY: full */
+unsigned pool_waiting(struct pool *pool);
+/* Drops waiting jobs, waits at most wait_ms for running ones; threads that do not end are left behind
+ * (and the memory with them). */
+void pool_free(struct pool *pool, unsigned wait_ms);
+#endif
