@@ -1,0 +1,86 @@
+/* store - every conversation, in SQLite: the four tables of ADK's SqliteSessionService (so that ADK reads what
+ * we write and we read what it writes) and our own tables, prefixed antiphon_. One writer thread with group
+ * commit (WAL, synchronous=FULL), reader threads with read-only connections. No call here waits for a disk
+ * except store_open() and store_close(). */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+#include "base/err.h"
+
+#define STORE_MAX_RECORDS 50000
+#define STORE_MAX_BYTES (64u * 1024 * 1024)
+#define STORE_MAX_LOADS 1000
+
+struct store;
+
+struct store_options {
+    const char *path;    /* file; its folder must exist */
+    unsigned readers;    /* 0: 2 */
+    size_t max_records, max_bytes; /* waiting for the writer; 0: the limits above */
+};
+
+struct store_key {
+    const char *app, *user, *session;
+};
+
+enum store_kind {
+    STORE_SESSION, /* create the session if it is missing; json: initial state object or NULL */
+    STORE_EVENT,   /* append an event; session update_time = timestamp */
+    STORE_HANDLE   /* keep json as the session's resumption handle; empty: forget it */
+};
+
+struct store_record {
+    enum store_kind kind;
+    struct store_key key;
+    const char *id;            /* EVENT */
+    const char *invocation_id; /* EVENT */
+    double timestamp;          /* seconds since the epoch */
+    const char *json;          /* EVENT: event_data as ADK writes it (snake_case) */
+    size_t json_len;
+    /* EVENT: JSON object or NULL, merged by SQL with the prefixes app:, user: and temp: (not stored);
+     * numbers stay text. */
+    const char *state_delta;
+    const char *model;         /* HANDLE: what the handle is good for (model id and backend) */
+};
+
+/* [main] Opens or creates; runs migrations (numbered, forward only, backup first). Refuses, with a sentence for
+ * the operator: EDENIED unwritable; EEXISTS another server holds `<path>.lock`; EINVAL a newer
+ * schema of ours, ADK's older layouts (named), not a database. */
+enum antiphon_status store_open(const struct store_options *options, struct store **store,
+                                struct err *err) MUST_CHECK;
+/* [main] Commits everything that waits (bounded by 4 s), answers all callbacks, closes. */
+void store_close(struct store *store);
+
+/* [store thread] One answer for each accepted append: OK after the COMMIT returned (synced), else why it is not
+ * durable (a full disk, say); the records are then lost and audio goes on. */
+typedef void store_done_fn(void *ctx, enum antiphon_status status);
+/* [any] Copies all records into the queue as one unit: they are committed together and in order. EBUSY: full. A
+ * duplicate event id is an EEXISTS for its unit alone. done may be NULL. */
+enum antiphon_status store_append(struct store *store, const struct store_record *records, size_t n,
+                                  store_done_fn *done, void *ctx) MUST_CHECK;
+
+struct store_text {
+    char *text; /* owned, NUL-terminated */
+    size_t len;
+};
+struct store_snapshot {
+    bool exists;
+    char *state;               /* owned; merged JSON object with prefixes, "{}" if none */
+    struct store_text *events; /* owned; event_data, oldest first */
+    size_t events_n;
+    char *handle, *handle_model; /* owned; NULL: none */
+    double handle_time;
+};
+void store_snapshot_free(struct store_snapshot *snapshot);
+
+/* [reader thread] snapshot is now yours (NULL if status is not OK). */
+typedef void store_loaded_fn(void *ctx, enum antiphon_status status, struct store_snapshot *snapshot);
+/* [any] The session with its newest max_events events. Sees everything committed before the call. */
+enum antiphon_status store_load(struct store *store, const struct store_key *key, size_t max_events,
+                                store_loaded_fn *loaded, void *ctx) MUST_CHECK;
+
+struct store_stats {
+    size_t waiting_records, waiting_bytes;
+    bool failing; /* the last commit failed */
+};
+void store_stats(struct store *store, struct store_stats *stats); /* [any] */
+#endif
