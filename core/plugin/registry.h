@@ -1,0 +1,66 @@
+/* registry - loaded plugins and what they registered. [main] to load and free; lookups from any thread once loading
+ * is done (immutable then). Plugins are never dlclosed. */
+#ifndef PLUGIN_REGISTRY_H
+#define PLUGIN_REGISTRY_H
+#include "antiphon/plugin.h"
+#include "base/err.h"
+#include "base/jschema.h"
+
+#define REGISTRY_MAX_PLUGINS 256
+#define REGISTRY_MAX_TOOLS 1024
+
+/* What the host functions of plugin.h call, one for one; filled in by command/serve, because the layers that do
+ * the work lie above this one. A NULL entry answers ANTIPHON_EUNAVAILABLE (or does nothing). */
+struct host_services {
+    void *ctx;
+    void (*finish)(void *ctx, struct antiphon_call *call, enum antiphon_status status, const char *text,
+                   size_t len);
+    bool (*cancelled)(void *ctx, const struct antiphon_call *call);
+    void (*progress)(void *ctx, struct antiphon_call *call, const char *text, size_t len);
+    void (*emit)(void *ctx, antiphon_sink sink, const struct antiphon_event *event);
+    void (*wake)(void *ctx, antiphon_sink sink);
+    enum antiphon_status (*ws_open)(void *ctx, antiphon_sink sink, const struct antiphon_ws_request *request,
+                                    const struct antiphon_ws_handlers *handlers, void *handlers_ctx,
+                                    struct antiphon_ws **ws);
+    enum antiphon_status (*ws_send)(void *ctx, struct antiphon_ws *ws, enum antiphon_ws_kind kind,
+                                    const struct antiphon_span *parts, size_t n);
+    void (*ws_close)(void *ctx, struct antiphon_ws *ws, int code, const char *reason);
+    enum antiphon_status (*http)(void *ctx, const struct antiphon_http_request *request,
+                                 antiphon_http_done_fn *done, void *done_ctx);
+};
+
+/* Finds the configuration of a plugin (config_plugin() above this layer). On EINVAL the faults were reported. */
+typedef enum antiphon_status registry_config_fn(void *ctx, const char *plugin, const char *schema_text,
+                                                char **config_json);
+
+struct registry;
+enum antiphon_status registry_new(const struct host_services *services, struct registry **registry)
+    MUST_CHECK;
+
+/* Looks for <name>.so in dirs (NULL-terminated, first hit wins), then in order: open (RTLD_NOW | RTLD_LOCAL) -> symbol ->
+ * struct size -> name -> config -> init -> names unique and schemas compile. err is one line: "plugin NAME: STEP: REASON". A plugin that
+ * fails leaves nothing behind. Loading a name again is OK and does nothing. */
+enum antiphon_status registry_load(struct registry *registry, const char *const *dirs, const char *name,
+                                   registry_config_fn *config, void *config_ctx, struct err *err) MUST_CHECK;
+/* True if <name>.so exists in one of dirs. */
+bool registry_available(const char *const *dirs, const char *name);
+/* shutdown() of all, in reverse order. */
+void registry_free(struct registry *registry);
+
+struct registry_tool {
+    const char *plugin;
+    struct antiphon_tool tool;     /* full-size copy, all texts owned by the registry */
+    const struct jschema *schema;  /* compiled params_schema or NULL */
+    void *state;                   /* for invoke() and cancel() */
+};
+struct registry_model {
+    const char *plugin;
+    struct antiphon_model model;
+    void *state;
+};
+const struct registry_tool *registry_tool(const struct registry *registry, const char *name);
+const struct registry_model *registry_model(const struct registry *registry, const char *name);
+size_t registry_tools(const struct registry *registry, const struct registry_tool **first);
+typedef void registry_each_fn(void *ctx, const char *name, const char *version);
+void registry_each(const struct registry *registry, registry_each_fn *fn, void *ctx);
+#endif
