@@ -6,7 +6,8 @@
 enum base64_form {
     BASE64_BAD,      /* a foreign character, impossible length, or padding in the wrong place */
     BASE64_STANDARD, /* section 4 alphabet, padded: can be passed on as it is */
-    BASE64_OTHER     /* legal, but section 5 alphabet or padding left out */
+    BASE64_OTHER /* legal, but section 5 alphabet, padding left out or unused bits that are not zero
+                  */
 };
 
 /* Looks at every byte. *decoded is the number of bytes it stands for. Mixed alphabets are BAD; an
@@ -17,7 +18,8 @@ size_t base64_encoded_len(size_t len);
 /* out has base64_encoded_len(len) + 1 bytes; standard alphabet, padded, NUL-terminated. */
 void base64_encode(const void *data, size_t len, char *out);
 /* Either alphabet, padding optional; out has the room that base64_check() told. EINVAL if BAD. */
-enum antiphon_status base64_decode(const char *text, size_t len, void *out, size_t *out_len) MUST_CHECK;
+enum antiphon_status base64_decode(const char *text, size_t len, void *out,
+                                   size_t *out_len) MUST_CHECK;
 /* Rewrites text (BASE64_OTHER) to the standard padded form; out has len + 3 bytes with NUL. */
 void base64_to_standard(const char *text, size_t len, char *out, size_t *out_len);
 #endif

@@ -97,8 +97,7 @@ enum antiphon_status buf_printf(struct buf *buf, const char *fmt, ...)
     return status;
 }
 
-/* Leading bytes of text that stand for themselves in a JSON string, all of them ASCII. */
-static size_t plain_run(const char *text, size_t len)
+size_t buf_json_plain(const char *text, size_t len)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
     size_t at = 0;
@@ -122,7 +121,8 @@ static size_t plain_run(const char *text, size_t len)
     return at;
 }
 
-/* Appends the one character at text, which plain_run() would not pass; answers the bytes read. */
+/* Appends the one character at text, which buf_json_plain() would not pass; answers the bytes read.
+ */
 static size_t put_special(struct buf *buf, const char *text, size_t len)
 {
     static const char escapes[0x20] = {
@@ -151,19 +151,24 @@ enum antiphon_status buf_json_string(struct buf *buf, const char *text, size_t l
 
     buf_append(buf, "\"", 1);
     while (at < len && !buf->failed) {
-        size_t n = plain_run(text + at, len - at);
+        size_t n = buf_json_plain(text + at, len - at);
         if (n)
             buf_append(buf, text + at, n);
         at += n;
         if (at < len)
             at += put_special(buf, text + at, len - at);
     }
-    if (buf_append(buf, "\"", 1)) {
-        buf->len = start;
-        if (buf->data)
-            buf->data[start] = '\0';
-    }
+    if (buf_append(buf, "\"", 1))
+        buf_truncate(buf, start);
     return buf->failed;
+}
+
+void buf_truncate(struct buf *buf, size_t len)
+{
+    if (len >= buf->len)
+        return;
+    buf->len = len;
+    buf->data[len] = '\0';
 }
 
 void buf_consume(struct buf *buf, size_t n)

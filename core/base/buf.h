@@ -1,6 +1,6 @@
 /* buf - a growing byte buffer with a ceiling given at creation. Not thread-safe; owned by whoever
- * embeds it. After a failed append (ENOMEM, ETOOBIG) the content is unchanged and `failed` is set, so
- * that a writer may append in a row and check once with buf_status(). */
+ * embeds it. After a failed append (ENOMEM, ETOOBIG) the content is unchanged and `failed` is set,
+ * so that a writer may append in a row and check once with buf_status(). */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 #include "base/status.h"
@@ -21,10 +21,15 @@ enum antiphon_status buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LI
 /* text as a JSON string with its quotes; raw UTF-8, control characters escaped; bytes that are not
  * valid UTF-8 become U+FFFD. */
 enum antiphon_status buf_json_string(struct buf *buf, const char *text, size_t len);
+/* Leading bytes of text that stand for themselves in a JSON string, all of them ASCII. */
+size_t buf_json_plain(const char *text, size_t len);
+/* Cuts the content to its first len bytes; nothing if it is shorter. */
+void buf_truncate(struct buf *buf, size_t len);
 /* Removes the first n bytes. */
 void buf_consume(struct buf *buf, size_t n);
 enum antiphon_status buf_status(const struct buf *buf);
-/* Moves the NUL-terminated content out (caller frees); NULL if nothing was ever appended or it failed. */
+/* Moves the NUL-terminated content out (caller frees); NULL if nothing was ever appended or it
+ * failed. */
 char *buf_take(struct buf *buf);
 /* The content as a C string, "" when empty; borrowed. */
 const char *buf_text(const struct buf *buf);

@@ -1,0 +1,160 @@
+#include "base/base64.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+static const char alphabet[64] = {'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M',
+                                  'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z',
+                                  'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
+                                  'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+                                  '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/'};
+
+/* Both alphabets: the value of a character; 0 for every other (checked before). */
+static const uint8_t values[256] = {
+    ['B'] = 1,  ['C'] = 2,  ['D'] = 3,  ['E'] = 4,  ['F'] = 5,  ['G'] = 6,  ['H'] = 7,  ['I'] = 8,
+    ['J'] = 9,  ['K'] = 10, ['L'] = 11, ['M'] = 12, ['N'] = 13, ['O'] = 14, ['P'] = 15, ['Q'] = 16,
+    ['R'] = 17, ['S'] = 18, ['T'] = 19, ['U'] = 20, ['V'] = 21, ['W'] = 22, ['X'] = 23, ['Y'] = 24,
+    ['Z'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31, ['g'] = 32,
+    ['h'] = 33, ['i'] = 34, ['j'] = 35, ['k'] = 36, ['l'] = 37, ['m'] = 38, ['n'] = 39, ['o'] = 40,
+    ['p'] = 41, ['q'] = 42, ['r'] = 43, ['s'] = 44, ['t'] = 45, ['u'] = 46, ['v'] = 47, ['w'] = 48,
+    ['x'] = 49, ['y'] = 50, ['z'] = 51, ['0'] = 52, ['1'] = 53, ['2'] = 54, ['3'] = 55, ['4'] = 56,
+    ['5'] = 57, ['6'] = 58, ['7'] = 59, ['8'] = 60, ['9'] = 61, ['+'] = 62, ['/'] = 63, ['-'] = 62,
+    ['_'] = 63};
+
+static unsigned value_of(char c)
+{
+    return values[(unsigned char)c];
+}
+
+/* Which alphabets a text was found to break. */
+struct foreign {
+    uint8_t standard, url; /* not 0: there is a character that is not of it */
+};
+
+/* Comparisons instead of a table, and no branch: the compiler makes vector code of this. */
+static inline void look_at(struct foreign *foreign, const uint8_t *text, size_t n)
+{
+    uint8_t standard = 0, url = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = text[i];
+        uint8_t letter = (uint8_t)((c | 0x20) - 'a') < 26;
+        uint8_t digit = (uint8_t)(c - '0') < 10;
+        uint8_t both = letter | digit;
+        standard |= (uint8_t)((both | (c == '+') | (c == '/')) ^ 1);
+        url |= (uint8_t)((both | (c == '-') | (c == '_')) ^ 1);
+    }
+    foreign->standard |= standard;
+    foreign->url |= url;
+}
+
+#define BLOCK 64 /* bytes; a constant count lets the loop above become straight vector code */
+
+static struct foreign look_at_all(const uint8_t *text, size_t len)
+{
+    struct foreign foreign = {0, 0};
+
+    for (; len >= BLOCK; text += BLOCK, len -= BLOCK)
+        look_at(&foreign, text, BLOCK);
+    look_at(&foreign, text, len);
+    return foreign;
+}
+
+enum base64_form base64_check(const char *text, size_t len, size_t *decoded)
+{
+    size_t n = len, rest;
+
+    while (n > 0 && len - n < 2 && text[n - 1] == '=')
+        n--;
+    rest = n % 4;
+    if (rest == 1 || (n < len && (rest == 0 || len % 4 != 0)))
+        return BASE64_BAD;
+    struct foreign foreign = look_at_all((const uint8_t *)text, n);
+    if (foreign.standard && foreign.url)
+        return BASE64_BAD;
+    *decoded = n / 4 * 3 + (rest ? rest - 1 : 0);
+    if (foreign.standard || len % 4 != 0)
+        return BASE64_OTHER;
+    /* The bits of the last character that stand for nothing. */
+    unsigned left_over = rest ? value_of(text[n - 1]) & (rest == 2 ? 15 : 3) : 0;
+    return left_over ? BASE64_OTHER : BASE64_STANDARD;
+}
+
+size_t base64_encoded_len(size_t len)
+{
+    return (len + 2) / 3 * 4;
+}
+
+void base64_encode(const void *data, size_t len, char *out)
+{
+    const uint8_t *in = data;
+
+    for (; len >= 3; in += 3, len -= 3, out += 4) {
+        uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+        out[0] = alphabet[bits >> 18];
+        out[1] = alphabet[bits >> 12 & 63];
+        out[2] = alphabet[bits >> 6 & 63];
+        out[3] = alphabet[bits & 63];
+    }
+    if (len) {
+        uint32_t bits = (uint32_t)in[0] << 16 | (len == 2 ? (uint32_t)in[1] << 8 : 0);
+        out[0] = alphabet[bits >> 18];
+        out[1] = alphabet[bits >> 12 & 63];
+        out[2] = len == 2 ? alphabet[bits >> 6 & 63] : '=';
+        out[3] = '=';
+        out += 4;
+    }
+    *out = '\0';
+}
+
+static uint32_t four(const char *text)
+{
+    return value_of(text[0]) << 18 | value_of(text[1]) << 12 | value_of(text[2]) << 6 |
+           value_of(text[3]);
+}
+
+enum antiphon_status base64_decode(const char *text, size_t len, void *out, size_t *out_len)
+{
+    uint8_t *to = out;
+    size_t decoded;
+
+    if (base64_check(text, len, &decoded) == BASE64_BAD)
+        return ANTIPHON_EINVAL;
+    size_t left = decoded;
+    for (; left >= 3; text += 4, to += 3, left -= 3) {
+        uint32_t bits = four(text);
+        to[0] = (uint8_t)(bits >> 16);
+        to[1] = (uint8_t)(bits >> 8);
+        to[2] = (uint8_t)bits;
+    }
+    if (left) {
+        uint32_t bits = value_of(text[0]) << 18 | value_of(text[1]) << 12;
+        to[0] = (uint8_t)(bits >> 16);
+        if (left == 2)
+            to[1] = (uint8_t)((bits | value_of(text[2]) << 6) >> 8);
+    }
+    *out_len = decoded;
+    return ANTIPHON_OK;
+}
+
+void base64_to_standard(const char *text, size_t len, char *out, size_t *out_len)
+{
+    size_t n = len, rest;
+
+    while (n > 0 && text[n - 1] == '=')
+        n--;
+    rest = n % 4;
+    assert(rest != 1);
+    for (size_t i = 0; i < n; i++)
+        out[i] = alphabet[value_of(text[i])];
+    if (rest) {
+        unsigned kept = rest == 2 ? 0x30 : 0x3C;
+        out[n - 1] = alphabet[value_of(text[n - 1]) & kept];
+        memcpy(out + n, "==", 4 - rest);
+        n += 4 - rest;
+    }
+    out[n] = '\0';
+    *out_len = n;
+}
