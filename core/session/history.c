@@ -1,0 +1,268 @@
+#include "session/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/banned.h"
+
+#define MAX_EVENT_BYTES (16u * 1024 * 1024)
+#define MAX_PRINT_BYTES (8u * 1024 * 1024)
+
+enum kind { SPEECH, CALL, RESPONSE };
+
+struct item {
+    uint64_t id;
+    enum kind kind;
+    bool user, hidden, interrupted;
+    double time;
+    char *text;  /* owned; SPEECH: what was said; else one part as JSON in camelCase */
+    char *call;  /* owned; CALL, RESPONSE: the call's id */
+};
+struct history {
+    struct item *item; /* owned; a ring would save the memmove, but it happens once an event */
+    size_t n, max;
+    uint64_t next_id;
+};
+
+enum antiphon_status history_new(size_t max_items, struct history **history)
+{
+    struct history *made = calloc(1, sizeof(*made));
+
+    if (!made)
+        return ANTIPHON_ENOMEM;
+    made->max = max_items > 0 ? max_items : 1;
+    made->item = calloc(made->max, sizeof(*made->item));
+    if (!made->item) {
+        free(made);
+        return ANTIPHON_ENOMEM;
+    }
+    *history = made;
+    return ANTIPHON_OK;
+}
+
+static void item_clear(struct item *item)
+{
+    free(item->text);
+    free(item->call);
+    memset(item, 0, sizeof(*item));
+}
+
+void history_free(struct history *history)
+{
+    if (!history)
+        return;
+    for (size_t i = 0; i < history->n; i++)
+        item_clear(&history->item[i]);
+    free(history->item);
+    free(history);
+}
+
+/* Takes over item's texts, also on failure. */
+static enum antiphon_status push(struct history *history, struct item *item, uint64_t *id)
+{
+    if (!item->text || (item->kind != SPEECH && !item->call)) {
+        item_clear(item);
+        return ANTIPHON_ENOMEM;
+    }
+    if (history->n == history->max) {
+        item_clear(&history->item[0]);
+        memmove(&history->item[0], &history->item[1], (history->n - 1) * sizeof(*history->item));
+        history->n--;
+    }
+    item->id = ++history->next_id;
+    history->item[history->n++] = *item;
+    if (id)
+        *id = item->id;
+    return ANTIPHON_OK;
+}
+
+static enum antiphon_status push_speech(struct history *history, const cJSON *event, bool user,
+                                        const char *text, uint64_t *id)
+{
+    struct item item = {.kind = SPEECH, .user = user, .text = strdup(text)};
+
+    item.interrupted = json_get_bool(event, "interrupted", false);
+    item.time = json_get_number(event, "timestamp", 0);
+    return push(history, &item, id);
+}
+
+/* A function call or response, re-spelt for the wire: {"functionCall":{"id","name","args"}}. */
+static enum antiphon_status push_function(struct history *history, const cJSON *event,
+                                          const cJSON *function, bool call, uint64_t *id)
+{
+    const char *name = json_get_string(function, "name"), *call_id = json_get_string(function, "id");
+    const cJSON *body = json_get(function, call ? "args" : "response");
+    enum antiphon_status status;
+    struct buf text;
+
+    if (!name)
+        return ANTIPHON_OK;
+    buf_init(&text, MAX_EVENT_BYTES);
+    buf_printf(&text, "{\"%s\":{", call ? "functionCall" : "functionResponse");
+    if (call_id) {
+        buf_puts(&text, "\"id\":");
+        buf_json_string(&text, call_id, strlen(call_id));
+        buf_puts(&text, ",");
+    }
+    buf_puts(&text, "\"name\":");
+    buf_json_string(&text, name, strlen(name));
+    buf_puts(&text, call ? ",\"args\":" : ",\"response\":");
+    status = body ? json_print(body, &text) : buf_puts(&text, "{}");
+    buf_puts(&text, "}}");
+    if (!status)
+        status = buf_status(&text);
+    if (!status) {
+        struct item item = {.kind = call ? CALL : RESPONSE, .user = !call};
+        item.time = json_get_number(event, "timestamp", 0);
+        item.text = buf_take(&text);
+        item.call = strdup(call_id ? call_id : name);
+        status = push(history, &item, id);
+    }
+    buf_deinit(&text);
+    return status;
+}
+
+static enum antiphon_status add_content(struct history *history, const cJSON *event,
+                                        const cJSON *content, uint64_t *id)
+{
+    const char *role = json_get_string(content, "role");
+    bool user = role && strcmp(role, "user") == 0;
+    enum antiphon_status status = ANTIPHON_OK;
+    const cJSON *part;
+    struct buf text;
+
+    buf_init(&text, MAX_EVENT_BYTES);
+    cJSON_ArrayForEach(part, json_get(content, "parts"))
+    {
+        const char *said = json_get_string(part, "text");
+        const cJSON *call = json_get2(part, "functionCall", "function_call");
+        const cJSON *response = json_get2(part, "functionResponse", "function_response");
+        if (said && !json_get_bool(part, "thought", false))
+            buf_puts(&text, said);
+        if (call)
+            status = push_function(history, event, call, true, id);
+        if (response)
+            status = push_function(history, event, response, false, id);
+        if (status)
+            goto out;
+    }
+    if (text.len > 0)
+        status = push_speech(history, event, user, buf_text(&text), id);
+out:
+    buf_deinit(&text);
+    return status;
+}
+
+static enum antiphon_status add_transcript(struct history *history, const cJSON *event,
+                                           const cJSON *transcript, bool user, uint64_t *id)
+{
+    const char *text = json_get_string(transcript, "text");
+
+    if (!text || !text[0])
+        return ANTIPHON_OK;
+    return push_speech(history, event, user, text, id);
+}
+
+enum antiphon_status history_add(struct history *history, const char *event_data, size_t len,
+                                 uint64_t *item)
+{
+    static const struct json_limits limits = {.max_bytes = MAX_EVENT_BYTES, .max_tokens = 1u << 20};
+    enum antiphon_status status;
+    const cJSON *content, *in, *out;
+    cJSON *event = NULL;
+
+    if (item)
+        *item = 0;
+    status = json_parse(event_data, len, &limits, &event, NULL);
+    if (status)
+        return status;
+    content = json_get(event, "content");
+    in = json_get2(event, "inputTranscription", "input_transcription");
+    out = json_get2(event, "outputTranscription", "output_transcription");
+    if (!json_get_bool(event, "partial", false)) {
+        if (content)
+            status = add_content(history, event, content, item);
+        if (!status && in)
+            status = add_transcript(history, event, in, true, item);
+        if (!status && out)
+            status = add_transcript(history, event, out, false, item);
+    }
+    cJSON_Delete(event);
+    return status;
+}
+
+void history_hide(struct history *history, uint64_t item, bool hidden)
+{
+    for (size_t i = history->n; i > 0; i--) {
+        if (history->item[i - 1].id == item) {
+            history->item[i - 1].hidden = hidden;
+            return;
+        }
+    }
+}
+
+bool history_empty(const struct history *history)
+{
+    return history->n == 0;
+}
+
+/* The other half of a call is there. */
+static bool paired(const struct history *history, const struct item *item)
+{
+    enum kind other = item->kind == CALL ? RESPONSE : CALL;
+
+    for (size_t i = 0; i < history->n; i++) {
+        if (history->item[i].kind == other && strcmp(history->item[i].call, item->call) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum antiphon_status history_print_model(const struct history *history, struct buf *out)
+{
+    int open = -1; /* role of the content being written: 0 model, 1 user */
+    bool any = false;
+
+    buf_puts(out, "[");
+    for (size_t i = 0; i < history->n; i++) {
+        const struct item *item = &history->item[i];
+        if (item->hidden || (item->kind != SPEECH && !paired(history, item)))
+            continue;
+        if (open != (int)item->user) {
+            buf_printf(out, "%s{\"role\":\"%s\",\"parts\":[", any ? "]}," : "",
+                       item->user ? "user" : "model");
+            open = (int)item->user;
+        } else {
+            buf_puts(out, ",");
+        }
+        any = true;
+        if (item->kind == SPEECH) {
+            buf_puts(out, "{\"text\":");
+            buf_json_string(out, item->text, strlen(item->text));
+            buf_puts(out, "}");
+        } else {
+            buf_puts(out, item->text);
+        }
+    }
+    buf_puts(out, any ? "]}]" : "]");
+    return buf_status(out);
+}
+
+enum antiphon_status history_print_client(const struct history *history, struct buf *out)
+{
+    bool any = false;
+
+    buf_puts(out, "[");
+    for (size_t i = 0; i < history->n; i++) {
+        const struct item *item = &history->item[i];
+        if (item->kind != SPEECH)
+            continue;
+        buf_printf(out, "%s{\"role\":\"%s\",\"text\":", any ? "," : "", item->user ? "user" : "model");
+        buf_json_string(out, item->text, strlen(item->text));
+        buf_printf(out, ",\"time\":%.3f%s}", item->time, item->interrupted ? ",\"interrupted\":true" : "");
+        any = true;
+    }
+    buf_puts(out, "]");
+    return buf_status(out);
+}
