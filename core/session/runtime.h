@@ -1,0 +1,26 @@
+/* runtime - what all sessions of the process share, gathered once at start by command/serve. Immutable while shards run,
+ * but for what guards itself. */
+#ifndef SESSION_RUNTIME_H
+#define SESSION_RUNTIME_H
+#include "base/directory.h"
+#include "base/pool.h"
+#include "config/agent.h"
+#include "config/config.h"
+#include "config/profile.h"
+#include "net/shard.h"
+#include "plugin/registry.h"
+#include "store/store.h"
+
+struct runtime {
+    const struct config *config;      /* borrowed, as all here */
+    const struct agents *agents;
+    const struct profiles *profiles;
+    struct registry *registry;
+    struct store *store;
+    struct pool *pool;                /* tools */
+    struct directory *directory;
+    struct shard *shards[SHARD_MAX];  /* [any] after start */
+    unsigned shards_n;
+    const char *demo_hint;            /* NULL: not a demo */
+};
+#endif

@@ -1,0 +1,150 @@
+/* session_private - what the files session*.c share. Not for anybody else. */
+#ifndef SESSION_SESSION_PRIVATE_H
+#define SESSION_SESSION_PRIVATE_H
+#include "base/id.h"
+#include "session/history.h"
+#include "session/hold.h"
+#include "session/segment.h"
+#include "session/session.h"
+#include "session/tool_run.h"
+#include "session/turn.h"
+#include "session/waiting.h"
+
+#define SESSION_MAX_SAID_BYTES (4u * 1024 * 1024)
+#define SESSION_MAX_MARKS 256
+#define SESSION_INVOCATION_SIZE (ID_UUID_SIZE + 2)
+
+/* Where in the transcript the speech had come to when so much audio had been sent. */
+struct session_mark {
+    size_t text_len;
+    int64_t audio_ms;
+};
+
+/* What the model said in the running turn. */
+struct session_said {
+    struct buf user;       /* input transcript */
+    struct buf transcript; /* output transcript */
+    struct buf text;       /* text parts */
+    struct session_mark mark[SESSION_MAX_MARKS];
+    size_t marks_n;
+    int64_t audio_ms;      /* sent to the client in this turn */
+    int64_t played_ms;     /* heard, as the client told; -1: it does not tell */
+    bool any;              /* output of any kind was seen */
+    char *usage, *grounding, *reason; /* owned */
+};
+
+/* Why the last connection ended, for the client. */
+struct session_fault {
+    char code[64], message[512], hint[512];
+    bool retryable;
+};
+
+struct session_records {
+    struct store_record *record; /* owned array; ids and texts owned too */
+    size_t n, cap;
+};
+
+struct session {
+    struct sessions *sessions;   /* borrowed: the shard */
+    struct runtime *runtime;     /* borrowed */
+    struct shard *shard;         /* borrowed */
+    uint64_t handle;
+    char *user, *id;             /* owned */
+    char key[SESSION_MAX_KEY];
+    const struct agent *agent;   /* borrowed */
+    const struct registry_model *model;
+    const char *backend;
+    struct profile profile;
+    char invocation[SESSION_INVOCATION_SIZE];
+
+    bool loaded, claimed, not_durable;
+    cJSON *state;                /* owned; merged, as loaded */
+    struct history *history;     /* owned */
+    struct session_records records; /* not yet handed to the store */
+    uint64_t next_ticket;
+    unsigned commits;            /* under way */
+
+    struct client *clients;      /* owned, newest first */
+    unsigned clients_n;
+    struct client *active;       /* one of them, or NULL */
+    struct hold hold;
+
+    struct turn turn;
+    struct session_said said;
+    char *in_flight;             /* owned; the last typed text without an answer */
+    size_t in_flight_len;
+    uint64_t in_flight_item;     /* in history */
+    bool resend, resent;
+    struct timer first_byte_timer;
+
+    struct segment segment;
+    struct timer segment_timer, linger_timer;
+    unsigned todo;               /* segment actions not yet carried out */
+    bool todo_posted;
+    unsigned in_model;           /* depth of calls from the model plugin */
+    void *conn;                  /* the plugin's */
+    antiphon_sink sink;
+    bool audio;                  /* modality of the connection */
+    bool was_ready;              /* some connection of this session was accepted */
+    struct session_fault fault;
+    char *resumption, *resumption_for; /* owned; handle and what it is good for */
+    struct waiting waiting;
+
+    struct tool_runs tools;
+    struct timer tools_timer;
+    bool ending;                 /* shutdown: no new connection */
+};
+
+/* session_out.c: to the active client */
+void session_tell(struct session *session, const struct antiphon_event *event);
+void session_tell_client(struct session *session, struct client *client, const struct antiphon_event *event);
+/* The event waits, with all that follows, for session_told(). */
+void session_tell_held(struct session *session, const struct antiphon_event *event, uint64_t ticket);
+void session_told(struct session *session, uint64_t ticket);
+void session_tell_error(struct session *session, const char *code, const char *message, const char *hint,
+                        uint32_t flags);
+void session_tell_state(struct session *session, const char *state);
+void session_greet(struct session *session, struct client *client); /* hello and history */
+void session_drop_audio(struct session *session);
+
+/* session_turn.c */
+void session_turn(struct session *session, enum turn_input input);
+void session_apply_turn(struct session *session, unsigned actions);
+
+/* session_record.c: to the store */
+void session_record_user_text(struct session *session, const char *text, size_t len, uint64_t *item);
+void session_record_input(struct session *session);
+void session_record_output(struct session *session, bool interrupted);
+void session_record_interrupted(struct session *session);
+void session_record_call(struct session *session, const struct tool_run *run);
+void session_record_response(struct session *session, const struct tool_run *run);
+void session_record_handle(struct session *session);
+/* The end of the turn; hands everything over. The ticket is 0 if nothing waits for a commit (not durable). */
+uint64_t session_record_complete(struct session *session);
+void session_record_flush(struct session *session);
+void session_record_deinit(struct session *session);
+void session_said_reset(struct session *session);
+
+/* session_segment.c */
+void session_want(struct session *session); /* open or reopen what the active client needs, or let go */
+void session_segment(struct session *session, enum segment_input input, struct segment_facts facts);
+void session_closed(struct session *session, const struct antiphon_event *event);
+bool session_wants_audio(const struct session *session);
+void session_disconnect(struct session *session); /* closes the connection at once */
+
+/* session_run.c: the JSON that opens a connection */
+enum antiphon_status session_run_print(struct session *session, bool resume, struct buf *out, struct err *err)
+    MUST_CHECK;
+
+/* session_input.c */
+void session_send_waiting(struct session *session); /* after READY */
+
+/* session_tools.c */
+void session_on_tool_call(struct session *session, const struct antiphon_event *event);
+void session_on_tool_cancel(struct session *session, const char *id);
+void session_cancel_tools(struct session *session);
+void session_answer_tools(struct session *session);
+
+/* session.c */
+void session_maybe_end(struct session *session);
+#endif

@@ -1,0 +1,43 @@
+/* tool_job - one call of a tool on its way through the worker pool, from start to exactly one result. The tool may finish
+ * from any thread, late, twice or never: the session sees at most one result, and only if it still lives. */
+#ifndef SESSION_TOOL_JOB_H
+#define SESSION_TOOL_JOB_H
+#include "session/runtime.h"
+#include "session/sessions.h"
+
+#define TOOL_JOB_MAX_PROGRESS 1024
+
+struct tool_job;
+struct tool_job_options {
+    const struct registry_tool *tool; /* borrowed for ever */
+    const char *call_id, *session_id, *user_id, *agent;
+    const char *args;                 /* valid JSON object; copied, as the ids */
+    size_t args_len;
+    uint64_t deadline_ms;
+    unsigned shard;                   /* the session's */
+    uint64_t session, number;         /* handle; the caller's number of the call */
+};
+/* [shard] Delivered to the session of the options, on its shard. */
+struct tool_result {
+    struct session_message message;
+    uint64_t number;
+    bool progress;                    /* text is for the user, the call runs on */
+    enum antiphon_status status;
+    size_t len;
+    char text[];                      /* NUL-terminated */
+};
+typedef void tool_result_fn(struct session *session, struct session_message *message);
+
+/* [shard] EBUSY: the pool is full. */
+enum antiphon_status tool_job_start(struct runtime *runtime, const struct tool_job_options *options,
+                                    tool_result_fn *on_result, struct tool_job **job) MUST_CHECK;
+/* [shard] Nobody wants the result any more: the tool is told, a late result is dropped and counted. Gives the job up. */
+void tool_job_cancel(struct tool_job *job);
+/* [shard] The result arrived: gives the job up. */
+void tool_job_release(struct tool_job *job);
+
+/* [any] Behind host->finish, cancelled and progress. */
+void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, const char *text, size_t len);
+bool tool_job_cancelled(const struct antiphon_call *call);
+void tool_job_progress(struct antiphon_call *call, const char *text, size_t len);
+#endif
