@@ -1,0 +1,60 @@
+/* The layout of the public ABI: no struct ends in padding, so that an appended field never lands
+ * where an older plugin left garbage that struct_size already covers. */
+#include "unit.h"
+
+#include <antiphon/plugin.h>
+
+#define ENDS_WITH(type, field)                                                                     \
+    _Static_assert(sizeof(struct type) ==                                                          \
+                       offsetof(struct type, field) + sizeof(((struct type *)NULL)->field),        \
+                   #type " ends in padding")
+#define STARTS_WITH_SIZE(type)                                                                     \
+    _Static_assert(offsetof(struct type, struct_size) == 0, #type " starts with struct_size")
+
+ENDS_WITH(antiphon_span, len);
+ENDS_WITH(antiphon_event, len);
+ENDS_WITH(antiphon_model, wake);
+ENDS_WITH(antiphon_ws_end, reason);
+ENDS_WITH(antiphon_ws_handlers, on_close);
+ENDS_WITH(antiphon_ws_request, headers);
+ENDS_WITH(antiphon_http_request, body_len);
+ENDS_WITH(antiphon_http_response, body_len);
+ENDS_WITH(antiphon_call, deadline_ms);
+ENDS_WITH(antiphon_tool, cancel);
+ENDS_WITH(antiphon_host, http);
+ENDS_WITH(antiphon_plugin, shutdown);
+
+STARTS_WITH_SIZE(antiphon_event);
+STARTS_WITH_SIZE(antiphon_model);
+STARTS_WITH_SIZE(antiphon_ws_end);
+STARTS_WITH_SIZE(antiphon_ws_handlers);
+STARTS_WITH_SIZE(antiphon_ws_request);
+STARTS_WITH_SIZE(antiphon_http_request);
+STARTS_WITH_SIZE(antiphon_http_response);
+STARTS_WITH_SIZE(antiphon_call);
+STARTS_WITH_SIZE(antiphon_tool);
+STARTS_WITH_SIZE(antiphon_host);
+STARTS_WITH_SIZE(antiphon_plugin);
+
+/* Numbers that cross the boundary between separately compiled binaries never change. */
+_Static_assert(ANTIPHON_EEXISTS == -12 && ANTIPHON_EBUSY == -7, "status numbers");
+_Static_assert(ANTIPHON_EV_TEXT == 1 && ANTIPHON_EV_READY == 8 && ANTIPHON_EV_CLOSED == 22,
+               "event numbers");
+
+static void test_has_follows_struct_size(void **state)
+{
+    struct antiphon_tool tool = {.struct_size = offsetof(struct antiphon_tool, cancel)};
+
+    (void)state;
+    assert_true(ANTIPHON_HAS(&tool, invoke));
+    assert_false(ANTIPHON_HAS(&tool, cancel));
+    tool.struct_size = sizeof(tool);
+    assert_true(ANTIPHON_HAS(&tool, cancel));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_has_follows_struct_size)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
