@@ -8,9 +8,11 @@
 
 #define REGISTRY_MAX_PLUGINS 256
 #define REGISTRY_MAX_TOOLS 1024
+#define REGISTRY_MAX_MODELS 64
 
 /* What the host functions of plugin.h call, one for one; filled in by command/serve, because the layers that do
- * the work lie above this one. A NULL entry answers ANTIPHON_EUNAVAILABLE (or does nothing). */
+ * the work lie above this one. A NULL entry answers ANTIPHON_EUNAVAILABLE (or does nothing). Arguments were
+ * checked (host.h); the structs they point to, handlers included, are borrowed for the call only. */
 struct host_services {
     void *ctx;
     void (*finish)(void *ctx, struct antiphon_call *call, enum antiphon_status status, const char *text,
@@ -37,9 +39,11 @@ struct registry;
 enum antiphon_status registry_new(const struct host_services *services, struct registry **registry)
     MUST_CHECK;
 
-/* Looks for <name>.so in dirs (NULL-terminated, first hit wins), then in order: open (RTLD_NOW | RTLD_LOCAL) -> symbol ->
- * struct size -> name -> config -> init -> names unique and schemas compile. err is one line: "plugin NAME: STEP: REASON". A plugin that
- * fails leaves nothing behind. Loading a name again is OK and does nothing. */
+/* Looks for <name>.so in dirs (NULL-terminated, first hit wins), then in order: file and ELF checks -> open
+ * (RTLD_NOW | RTLD_LOCAL) -> symbol -> struct size -> name -> config -> init -> names unique and schemas compile
+ * (loader.h, registration.h). config NULL: the defaults of the plugin's schema. err is one line:
+ * "plugin NAME: STEP: REASON" with the steps name, find, file, elf, open, symbol, struct, config, init, register.
+ * A plugin that fails leaves nothing behind. Loading a name again is OK and does nothing. */
 enum antiphon_status registry_load(struct registry *registry, const char *const *dirs, const char *name,
                                    registry_config_fn *config, void *config_ctx, struct err *err) MUST_CHECK;
 /* True if <name>.so exists in one of dirs. */

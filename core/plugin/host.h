@@ -1,0 +1,40 @@
+/* host - the functions behind struct antiphon_host, one object a plugin. [main] makes, opens,
+ * closes and frees it; the functions of its table are called by the plugin from any thread.
+ *
+ * Registration: add_tool() and add_model() work between host_begin() and host_end() and only on the
+ * thread that called host_begin(); elsewhere they answer EDENIED. What was added waits here until
+ * host_take() or host_free(). The first thing that was refused is kept as the fault, so that a
+ * plugin which ignores the answer fails to load all the same.
+ *
+ * Services: every struct is handed on full-size, zero where the plugin's is shorter, for the time
+ * of the call. Impossible input (no call, no type, text that is not UTF-8, ...) is a fault of the
+ * plugin: it is logged under its name and goes no further. */
+#ifndef PLUGIN_HOST_H
+#define PLUGIN_HOST_H
+#include "plugin/registry.h"
+
+#define HOST_MAX_TOOLS    256               /* of one plugin; more are refused with EBUSY */
+#define HOST_MAX_MODELS   16                /* likewise */
+#define HOST_MAX_RESULT   ((size_t)1 << 20) /* bytes; a longer result is replaced by an error */
+#define HOST_MAX_PROGRESS 1024              /* bytes; a longer text is cut */
+
+struct host;
+
+/* name and services are borrowed and must outlive the host. */
+enum antiphon_status host_new(const char *name, const struct host_services *services,
+                              struct host **host) MUST_CHECK;
+void host_free(struct host *host);
+const struct antiphon_host *host_table(const struct host *host);
+
+void host_begin(struct host *host);
+void host_end(struct host *host);
+/* The first refused registration, or one with status ANTIPHON_OK. */
+const struct err *host_fault(const struct host *host);
+
+/* What was added, in order; borrowed until the next call on host. */
+size_t host_tools(const struct host *host, const struct registry_tool **first);
+size_t host_models(const struct host *host, const struct registry_model **first);
+/* Moves all of it to `tools` and `models`, which have room for as many as the functions above told.
+ */
+void host_take(struct host *host, struct registry_tool *tools, struct registry_model *models);
+#endif
