@@ -38,6 +38,8 @@ struct event_stored {
     bool has_partial; bool partial;          /* "partial": false is written for merged text and transcripts */
 };
 /* event_data as ADK's SqliteSessionService writes it: compact, snake_case, field order of ADK's Event, with the
- * four empty maps of actions and node_info. */
+ * four empty maps of actions and node_info; appended to out. Names inside usage and grounding become snake_case
+ * at every depth, values and numbers stay as they are written. EINVAL or ETOOBIG if usage, grounding or parts is not
+ * JSON of at most 16 MiB, 60 levels and 65,536 values; out is then as it was. */
 enum antiphon_status event_stored_print(const struct event_stored *event, struct buf *out) MUST_CHECK;
 #endif
