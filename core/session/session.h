@@ -11,7 +11,9 @@
 /* Starts loading from the store; clients may be attached at once. */
 enum antiphon_status session_new(struct sessions *sessions, const struct agent *agent, const char *user,
                                  const char *id, struct session **session) MUST_CHECK;
-/* At once, whatever runs; used at shutdown. */
+/* Orderly: clients are told 1001, what was said is saved, and the session ends as soon as that is on disk. */
+void session_end(struct session *session);
+/* At once, whatever runs. */
 void session_free(struct session *session);
 /* "app/user/id" with '/' inside the parts escaped: the key of the directory. */
 #define SESSION_MAX_KEY 1024

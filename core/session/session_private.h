@@ -57,7 +57,7 @@ struct session {
     struct profile profile;
     char invocation[SESSION_INVOCATION_SIZE];
 
-    bool loaded, claimed, not_durable;
+    bool loaded, claimed, stored, not_durable;
     cJSON *state;                /* owned; merged, as loaded */
     struct history *history;     /* owned */
     struct session_records records; /* not yet handed to the store */
@@ -146,5 +146,6 @@ void session_cancel_tools(struct session *session);
 void session_answer_tools(struct session *session);
 
 /* session.c */
+void session_activate(struct session *session, struct client *client); /* a passive one that speaks up */
 void session_maybe_end(struct session *session);
 #endif

@@ -50,6 +50,18 @@ enum antiphon_status sessions_new(struct runtime *runtime, struct shard *shard, 
     return ANTIPHON_OK;
 }
 
+static void end_session(void *ctx, uint64_t handle, void *item)
+{
+    (void)ctx;
+    (void)handle;
+    session_end(item);
+}
+
+void sessions_end(struct sessions *sessions)
+{
+    slots_each(sessions->slots, end_session, NULL);
+}
+
 static void free_session(void *ctx, uint64_t handle, void *item)
 {
     (void)ctx;
@@ -63,6 +75,13 @@ void sessions_free(struct sessions *sessions)
         return;
     if (sessions->slots)
         slots_each(sessions->slots, free_session, NULL);
+    for (unsigned i = 0; i < NAME_BUCKETS; i++) {
+        while (sessions->named[i]) {
+            struct named *named = sessions->named[i];
+            sessions->named[i] = named->next;
+            free(named);
+        }
+    }
     slots_free(sessions->slots);
     slots_free(sessions->sinks);
     buf_deinit(&sessions->scratch);

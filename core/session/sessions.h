@@ -13,7 +13,10 @@ struct sessions;
 
 enum antiphon_status sessions_new(struct runtime *runtime, struct shard *shard, struct sessions **sessions)
     MUST_CHECK;
-/* Ends every session: running turns are saved as far as they came, upstream connections closed. */
+/* Asks every session to end: clients are told, running turns saved as far as they came, connections to the model closed. They
+ * are gone when sessions_count() is 0. */
+void sessions_end(struct sessions *sessions);
+/* Ends what is left, at once. */
 void sessions_free(struct sessions *sessions);
 struct sessions *sessions_self(void); /* of the calling shard thread, or NULL */
 struct runtime *sessions_runtime(const struct sessions *sessions);

@@ -1,0 +1,215 @@
+/* session_input - what comes from clients. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "session/session_private.h"
+#include "base/banned.h"
+
+#define IMAGE_BYTES_RESERVE (2u * 1024 * 1024)
+
+static enum antiphon_status send_model(struct session *session, const struct antiphon_event *event)
+{
+    enum antiphon_status status;
+
+    if (!session->conn)
+        return ANTIPHON_EUNAVAILABLE;
+    session->in_model++;
+    status = session->model->model.send(session->conn, event);
+    session->in_model--;
+    return status;
+}
+
+/* Remembers the text as in flight and sends it. */
+static void send_text(struct session *session, const char *text, size_t len, uint64_t item)
+{
+    struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TEXT);
+    char *copy = strndup(text, len);
+
+    event.data = text;
+    event.len = len;
+    if (send_model(session, &event)) {
+        session_tell_error(session, "busy", "The connection to the model is not keeping up; the text was not sent.",
+                           "Send it again in a moment.", EVENT_FLAG_RETRYABLE);
+        free(copy);
+        return;
+    }
+    history_hide(session->history, item, false);
+    free(session->in_flight);
+    session->in_flight = copy;
+    session->in_flight_len = len;
+    session->in_flight_item = item;
+    session_turn(session, TURN_IN_TEXT);
+}
+
+static size_t audio_bound(const struct session *session)
+{
+    return (session->was_ready ? 1 : 10) * WAITING_AUDIO_BYTES_A_SECOND;
+}
+
+static void wait_for_model(struct session *session, const struct antiphon_event *event, uint64_t item)
+{
+    size_t bound = audio_bound(session) + (event->type == ANTIPHON_EV_IMAGE ? IMAGE_BYTES_RESERVE : 0);
+    unsigned dropped = 0;
+
+    if (waiting_push(&session->waiting, event, item, bound, &dropped))
+        session_tell_error(session, "busy", "Too much is waiting for the model; this was not taken.",
+                           "Wait until the connection is back.", EVENT_FLAG_RETRYABLE);
+    if (dropped > 0)
+        metrics_add(METRIC_upstream_audio_dropped, dropped);
+}
+
+static void on_text(struct session *session, const struct client_input *input)
+{
+    uint64_t item = 0;
+
+    log_debug("sample", "[CLIENT TO AGENT]: %.*s", (int)input->len, input->data);
+    session_record_user_text(session, input->data, input->len, &item);
+    if (segment_live(&session->segment) && session->conn && !session->waiting.first) {
+        send_text(session, input->data, input->len, item);
+        return;
+    }
+    struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TEXT);
+    event.data = input->data;
+    event.len = input->len;
+    history_hide(session->history, item, true);
+    wait_for_model(session, &event, item);
+    if (session->loaded)
+        session_segment(session, SEGMENT_IN_TEXT, (struct segment_facts){0});
+}
+
+static void on_media(struct session *session, uint32_t type, const struct client_input *input)
+{
+    struct antiphon_event event = EVENT_INIT(type);
+
+    event.encoding = input->encoding;
+    event.data = input->data;
+    event.len = input->len;
+    event.name = input->mime;
+    event.sample_rate = type == ANTIPHON_EV_AUDIO ? 16000 : 0;
+    metrics_add(input->spliced ? METRIC_audio_spliced : METRIC_audio_parsed, type == ANTIPHON_EV_AUDIO);
+    if (segment_live(&session->segment) && session->conn && !session->waiting.first) {
+        (void)send_model(session, &event); /* audio is never refused */
+        return;
+    }
+    if (session->segment.state == SEGMENT_FAILED) {
+        metrics_add(METRIC_upstream_audio_dropped, 1);
+        return;
+    }
+    wait_for_model(session, &event, 0);
+}
+
+static void on_signal(struct session *session, uint32_t type)
+{
+    struct antiphon_event event = EVENT_INIT(type);
+
+    if (segment_live(&session->segment) && session->conn && !session->waiting.first)
+        (void)send_model(session, &event);
+    else if (session->segment.state != SEGMENT_FAILED)
+        wait_for_model(session, &event, 0);
+    if (type == ANTIPHON_EV_ACTIVITY_START)
+        session_turn(session, TURN_IN_SPEECH);
+    if (type == ANTIPHON_EV_ACTIVITY_END || type == ANTIPHON_EV_AUDIO_END)
+        session_turn(session, TURN_IN_SPEECH_END);
+}
+
+static void on_input(struct session *session, const struct client_input *input)
+{
+    switch (input->type) {
+    case CLIENT_TEXT:
+        on_text(session, input);
+        break;
+    case CLIENT_AUDIO:
+        on_media(session, ANTIPHON_EV_AUDIO, input);
+        break;
+    case CLIENT_IMAGE:
+        on_media(session, ANTIPHON_EV_IMAGE, input);
+        break;
+    case CLIENT_ACTIVITY_START:
+        on_signal(session, ANTIPHON_EV_ACTIVITY_START);
+        break;
+    case CLIENT_ACTIVITY_END:
+        on_signal(session, ANTIPHON_EV_ACTIVITY_END);
+        break;
+    case CLIENT_AUDIO_END:
+        on_signal(session, ANTIPHON_EV_AUDIO_END);
+        break;
+    case CLIENT_STOP:
+        session_turn(session, TURN_IN_STOP);
+        break;
+    case CLIENT_PLAYED:
+        if (input->turn == session->turn.id)
+            session->said.played_ms = input->played_ms;
+        break;
+    }
+}
+
+static void refuse(struct session *session, struct client *client, const struct client_fault *fault)
+{
+    struct antiphon_event event = EVENT_INIT(EVENT_ERROR);
+
+    metrics_add(METRIC_client_bad_messages, 1);
+    log_debug("session", "session=%s client=%llu bad frame: %s", session->id,
+              (unsigned long long)client->number, fault->message);
+    event.name = fault->code;
+    event.data = fault->message;
+    event.len = strlen(fault->message);
+    event.detail = fault->hint;
+    session_tell_client(session, client, &event);
+    if (++client->bad >= session->runtime->config->limits.bad_messages)
+        client_close(client, session->runtime, 1008, "too many bad messages in a row");
+}
+
+void session_on_frame(struct session *session, struct client *client, bool binary, const char *data, size_t len)
+{
+    struct client_fault fault = {.code = "bad_frame"};
+    struct client_input input = {0};
+    struct buf scratch;
+
+    if (client->closing)
+        return;
+    buf_init(&scratch, 16u * 1024 * 1024);
+    if (client->frontend->parse(binary, data, len, &scratch, &input, &fault)) {
+        refuse(session, client, &fault);
+    } else {
+        bool speaks = input.type == CLIENT_TEXT;
+        client->bad = 0;
+        /* Whoever types wants the answer here. The microphone of a client that was left behind must not. */
+        if (!client->active && speaks)
+            session_activate(session, client);
+        if (client->active)
+            on_input(session, &input);
+    }
+    buf_deinit(&scratch);
+    session_maybe_end(session);
+}
+
+void session_send_waiting(struct session *session)
+{
+    struct waiting_item *item;
+
+    if (session->resend && session->in_flight) {
+        char *text = session->in_flight;
+        size_t len = session->in_flight_len;
+        session->in_flight = NULL;
+        session->resend = false;
+        session->resent = true;
+        send_text(session, text, len, session->in_flight_item);
+        free(text);
+    }
+    while (session->conn && (item = waiting_take(&session->waiting))) {
+        struct antiphon_event event = EVENT_INIT(item->type);
+        event.encoding = item->encoding;
+        event.name = item->mime;
+        event.data = item->data;
+        event.len = item->len;
+        event.sample_rate = item->type == ANTIPHON_EV_AUDIO ? 16000 : 0;
+        if (item->type == ANTIPHON_EV_TEXT)
+            send_text(session, item->data, item->len, item->note);
+        else
+            (void)send_model(session, &event);
+        free(item);
+    }
+}

@@ -1,0 +1,340 @@
+/* session_record - what of a conversation goes to the store, in the order it was said: one row per finished thing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "session/session_private.h"
+#include "base/banned.h"
+
+#define MAX_EVENT_BYTES (16u * 1024 * 1024)
+#define MAX_BATCH 1000 /* records of one turn */
+
+static void record_clear(struct store_record *record)
+{
+    free((char *)(uintptr_t)record->id);
+    free((char *)(uintptr_t)record->json);
+    free((char *)(uintptr_t)record->model);
+}
+
+static void records_clear(struct session *session)
+{
+    for (size_t i = 0; i < session->records.n; i++)
+        record_clear(&session->records.record[i]);
+    session->records.n = 0;
+}
+
+void session_record_deinit(struct session *session)
+{
+    records_clear(session);
+    free(session->records.record);
+    session->records.record = NULL;
+    session->records.cap = 0;
+}
+
+static void not_durable(struct session *session, const char *why)
+{
+    if (session->not_durable)
+        return;
+    session->not_durable = true;
+    log_error("session", "session=%s is not durable: %s", session->id, why);
+    session_tell_state(session, "not_durable");
+}
+
+/* Takes over the record's texts. */
+static void records_push(struct session *session, struct store_record *record)
+{
+    struct session_records *records = &session->records;
+
+    if (records->n >= MAX_BATCH)
+        session_record_flush(session);
+    if (records->n == records->cap) {
+        size_t cap = records->cap ? records->cap * 2 : 8;
+        struct store_record *grown = realloc(records->record, cap * sizeof(*grown));
+        if (!grown) {
+            record_clear(record);
+            not_durable(session, "out of memory");
+            return;
+        }
+        records->record = grown;
+        records->cap = cap;
+    }
+    records->record[records->n++] = *record;
+}
+
+static struct store_record record_of(const struct session *session, enum store_kind kind)
+{
+    struct store_record record = {.kind = kind, .timestamp = clock_wall()};
+
+    record.key.app = session->agent->live.app_name;
+    record.key.user = session->user;
+    record.key.session = session->id;
+    return record;
+}
+
+/* Fills in what every event has, prints it, adds it to history and batch. */
+static void record_event(struct session *session, struct event_stored *event, uint64_t *item)
+{
+    struct store_record record = record_of(session, STORE_EVENT);
+    char id[ID_UUID_SIZE];
+    struct buf text;
+
+    id_uuid(id);
+    event->id = id;
+    event->invocation_id = session->invocation;
+    event->timestamp = record.timestamp;
+    buf_init(&text, MAX_EVENT_BYTES);
+    if (event_stored_print(event, &text) == ANTIPHON_OK && text.len > 0) {
+        if (history_add(session->history, text.data, text.len, item))
+            log_warn("session", "session=%s an event is missing in the running history", session->id);
+        record.json_len = text.len;
+        record.json = buf_take(&text);
+        record.id = strdup(id);
+        record.invocation_id = session->invocation;
+        records_push(session, &record);
+    } else {
+        not_durable(session, "an event could not be written");
+    }
+    buf_deinit(&text);
+}
+
+void session_record_user_text(struct session *session, const char *text, size_t len, uint64_t *item)
+{
+    char *copy = strndup(text, len);
+    struct event_stored event = {.author = "user", .role = "user", .text = copy};
+
+    *item = 0;
+    if (copy)
+        record_event(session, &event, item);
+    free(copy);
+    session_record_flush(session);
+}
+
+void session_record_input(struct session *session)
+{
+    struct event_stored event = {.author = "user", .has_partial = true};
+
+    if (session->said.user.len == 0)
+        return;
+    event.input_transcript = buf_text(&session->said.user);
+    record_event(session, &event, NULL);
+    buf_reset(&session->said.user);
+}
+
+/* Heard, not said: cuts the transcript where the client's playback had come to. */
+static void cut_to_heard(struct session_said *said)
+{
+    size_t keep = 0;
+
+    if (said->played_ms < 0 || said->played_ms >= said->audio_ms)
+        return;
+    for (size_t i = 0; i < said->marks_n && said->mark[i].audio_ms <= said->played_ms; i++)
+        keep = said->mark[i].text_len;
+    if (keep < said->transcript.len) {
+        said->transcript.len = keep;
+        if (said->transcript.data)
+            said->transcript.data[keep] = '\0';
+    }
+}
+
+void session_record_output(struct session *session, bool interrupted)
+{
+    struct session_said *said = &session->said;
+    struct event_stored event = {.author = session->agent->name, .has_partial = true};
+
+    if (interrupted)
+        cut_to_heard(said);
+    event.interrupted = interrupted;
+    if (said->transcript.len > 0) {
+        event.output_transcript = buf_text(&said->transcript);
+        record_event(session, &event, NULL);
+        event.output_transcript = NULL;
+        buf_reset(&said->transcript);
+    }
+    if (said->usage) {
+        struct event_stored usage = {.author = session->agent->name, .usage = said->usage};
+        record_event(session, &usage, NULL);
+        free(said->usage);
+        said->usage = NULL;
+    }
+    if (said->text.len > 0) {
+        event.role = "model";
+        event.text = buf_text(&said->text);
+        event.grounding = said->grounding;
+        record_event(session, &event, NULL);
+        buf_reset(&said->text);
+    }
+    said->marks_n = 0;
+}
+
+void session_record_interrupted(struct session *session)
+{
+    struct event_stored event = {.author = session->agent->name, .interrupted = true};
+
+    record_event(session, &event, NULL);
+}
+
+static void print_function(struct buf *parts, const struct tool_run *run, bool call)
+{
+    buf_puts(parts, call ? "[{\"function_call\":{\"id\":" : "[{\"function_response\":{\"id\":");
+    buf_json_string(parts, run->id, strlen(run->id));
+    if (call)
+        buf_printf(parts, ",\"args\":%s", run->args && run->args[0] ? run->args : "{}");
+    buf_puts(parts, ",\"name\":");
+    buf_json_string(parts, run->name, strlen(run->name));
+    if (!call)
+        buf_printf(parts, ",\"response\":%s", run->response ? run->response : "{}");
+    buf_puts(parts, "}}]");
+}
+
+static void record_function(struct session *session, const struct tool_run *run, bool call)
+{
+    struct event_stored event = {.author = session->agent->name, .role = call ? "model" : "user"};
+    struct buf parts;
+
+    buf_init(&parts, MAX_EVENT_BYTES);
+    print_function(&parts, run, call);
+    event.parts = buf_text(&parts);
+    if (buf_status(&parts) == ANTIPHON_OK)
+        record_event(session, &event, NULL);
+    buf_deinit(&parts);
+}
+
+void session_record_call(struct session *session, const struct tool_run *run)
+{
+    record_function(session, run, true);
+}
+
+void session_record_response(struct session *session, const struct tool_run *run)
+{
+    record_function(session, run, false);
+}
+
+void session_record_handle(struct session *session)
+{
+    struct store_record record = record_of(session, STORE_HANDLE);
+    const char *handle = session->resumption ? session->resumption : "";
+
+    record.json = strdup(handle);
+    record.json_len = strlen(handle);
+    record.model = strdup(session->resumption_for ? session->resumption_for : "");
+    if (record.json && record.model)
+        records_push(session, &record);
+    else
+        record_clear(&record);
+    session_record_flush(session);
+}
+
+/* ---- commits ---- */
+
+struct committed {
+    struct session_message message;
+    struct runtime *runtime;
+    unsigned shard;
+    uint64_t ticket;
+    enum antiphon_status status;
+};
+
+static void on_committed(struct session *session, struct session_message *message)
+{
+    struct committed *committed = (struct committed *)message;
+
+    session->commits--;
+    if (committed->status)
+        not_durable(session, status_name(committed->status));
+    else if (session->not_durable && committed->ticket) {
+        session->not_durable = false;
+        session_tell_state(session, "durable");
+    }
+    if (committed->ticket)
+        session_told(session, committed->ticket);
+    session_maybe_end(session);
+}
+
+/* [store thread] */
+static void committed_by_store(void *ctx, enum antiphon_status status)
+{
+    struct committed *committed = ctx;
+
+    committed->status = status;
+    sessions_post(committed->runtime, committed->shard, &committed->message);
+}
+
+/* Hands the batch to the store; false if it was not taken. */
+static bool hand_over(struct session *session, uint64_t ticket)
+{
+    struct committed *committed = calloc(1, sizeof(*committed));
+    enum antiphon_status status = committed ? ANTIPHON_OK : ANTIPHON_ENOMEM;
+
+    if (committed) {
+        committed->message.session = session->handle;
+        committed->message.fn = on_committed;
+        committed->runtime = session->runtime;
+        committed->shard = shard_index(session->shard);
+        committed->ticket = ticket;
+        status = store_append(session->runtime->store, session->records.record, session->records.n,
+                              committed_by_store, committed);
+    }
+    records_clear(session);
+    if (status) {
+        free(committed);
+        not_durable(session, status == ANTIPHON_EBUSY ? "the store is too far behind" : status_name(status));
+        return false;
+    }
+    session->commits++;
+    return true;
+}
+
+/* A session's row comes into being with the first thing that is kept of it. */
+static void begin_session(struct session *session)
+{
+    struct session_records *records = &session->records;
+    struct store_record begin = record_of(session, STORE_SESSION), moved;
+
+    if (session->stored || records->n == 0)
+        return;
+    records_push(session, &begin);
+    moved = records->record[records->n - 1];
+    memmove(&records->record[1], &records->record[0], (records->n - 1) * sizeof(*records->record));
+    records->record[0] = moved;
+    session->stored = true;
+}
+
+void session_record_flush(struct session *session)
+{
+    if (session->records.n == 0)
+        return;
+    begin_session(session);
+    (void)hand_over(session, 0);
+}
+
+uint64_t session_record_complete(struct session *session)
+{
+    struct session_said *said = &session->said;
+    struct event_stored event = {.author = session->agent->name, .turn_complete = true};
+    uint64_t ticket;
+
+    event.turn_complete_reason = said->reason;
+    event.grounding = said->grounding;
+    record_event(session, &event, NULL);
+    begin_session(session);
+    ticket = ++session->next_ticket;
+    return hand_over(session, ticket) ? ticket : 0;
+}
+
+void session_said_reset(struct session *session)
+{
+    struct session_said *said = &session->said;
+
+    buf_reset(&said->transcript);
+    buf_reset(&said->text);
+    free(said->usage);
+    free(said->grounding);
+    free(said->reason);
+    said->usage = said->grounding = said->reason = NULL;
+    said->marks_n = 0;
+    said->audio_ms = 0;
+    said->played_ms = -1;
+    said->any = false;
+}
