@@ -1,0 +1,47 @@
+#include "api/http_route.h"
+
+#include <string.h>
+
+#include "auth/origin.h"
+#include "base/metrics.h"
+#include "base/banned.h"
+
+static void answer(struct http_reply *reply, int status, const char *text)
+{
+    reply->status = status;
+    reply->content_type = "text/plain; charset=utf-8";
+    buf_puts(&reply->body, text);
+}
+
+/* Ready means: the store takes records. */
+static void ready(struct runtime *runtime, struct http_reply *reply)
+{
+    struct store_stats stats;
+
+    store_stats(runtime->store, &stats);
+    if (stats.failing)
+        answer(reply, 503, "store: the last commit failed\n");
+    else
+        answer(reply, 200, "ok\n");
+}
+
+void http_route_on_request(void *ctx, const struct http_request *request, struct http_reply *reply)
+{
+    struct runtime *runtime = ctx;
+    bool get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+
+    if (!origin_host_allowed(request->host, origin_host_is_loopback(runtime->config->host))) {
+        answer(reply, 403, "Forbidden: host not allowed\n");
+        return;
+    }
+    if (!get)
+        return;
+    if (strcmp(request->path, "/livez") == 0) {
+        answer(reply, 200, "ok\n");
+    } else if (strcmp(request->path, "/readyz") == 0) {
+        ready(runtime, reply);
+    } else if (strcmp(request->path, "/metrics") == 0) {
+        reply->status = metrics_print(&reply->body) ? 500 : 200;
+        reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    }
+}

@@ -1,0 +1,142 @@
+#include "command/assembly.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+struct config_source {
+    const struct config *config;
+    struct report *report;
+};
+
+static enum antiphon_status plugin_config(void *ctx, const char *plugin, const char *schema_text, char **json)
+{
+    struct config_source *source = ctx;
+
+    return config_plugin(source->config, plugin, schema_text, source->report, json);
+}
+
+enum antiphon_status assembly_load_config(struct assembly *assembly, const struct config_flags *flags,
+                                          struct report *report)
+{
+    return config_load(flags, report, &assembly->config);
+}
+
+static void load_plugin(struct assembly *assembly, const char *name, const char *file, int line,
+                        struct report *report)
+{
+    const struct config *config = assembly->config;
+    struct config_source source = {config, report};
+    unsigned before = report->faults;
+    struct err err = {0};
+
+    if (registry_load(assembly->registry, (const char *const *)config->plugin_dirs, name, plugin_config,
+                      &source, &err) &&
+        report->faults == before)
+        report_fault(report, file, line, 0, "", "%s", err.text);
+}
+
+/* What the settings name, and what an agent names by a plugin's own name. */
+static void load_named(struct assembly *assembly, struct report *report)
+{
+    const char *const *dirs = (const char *const *)assembly->config->plugin_dirs;
+    const cJSON *entry;
+
+    cJSON_ArrayForEach(entry, assembly->config->plugins)
+        load_plugin(assembly, entry->string, NULL, 0, report);
+    for (size_t i = 0; i < agents_count(assembly->agents); i++) {
+        const struct agent *agent = agents_at(assembly->agents, i);
+        if (!registry_model(assembly->registry, agent->live.provider))
+            load_plugin(assembly, agent->live.provider, NULL, 0, report);
+        for (size_t t = 0; t < agent->tools_n; t++) {
+            const char *name = agent->tools[t].name;
+            if (!registry_tool(assembly->registry, name) && registry_available(dirs, name))
+                load_plugin(assembly, name, agent->file, agent->tools[t].line, report);
+        }
+    }
+}
+
+static const char *nearest_tool(const struct registry *registry, const char *name)
+{
+    const char *names[REGISTRY_MAX_TOOLS];
+    const struct registry_tool *tools = NULL;
+    size_t n = registry_tools(registry, &tools);
+
+    for (size_t i = 0; i < n; i++)
+        names[i] = tools[i].tool.name;
+    return jschema_nearest(name, names, n);
+}
+
+static void check_tool(struct assembly *assembly, const struct agent *agent, size_t index,
+                       const struct profile *profile, struct report *report)
+{
+    const struct agent_tool *wanted = &agent->tools[index];
+    const struct registry_tool *tool = registry_tool(assembly->registry, wanted->name);
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "tools[%zu].name", index);
+    if (!tool) {
+        const char *nearest = nearest_tool(assembly->registry, wanted->name);
+        /* A plugin of that name that failed to load has been reported with its reason. */
+        if (!registry_available((const char *const *)assembly->config->plugin_dirs, wanted->name))
+            report_fault(report, agent->file, wanted->line, 0, path,
+                         "unknown tool '%s'%s%s%s: put %s.so into a plugins folder, or name the plugin that has it "
+                         "under `plugins:` of the settings",
+                         wanted->name, nearest ? " (did you mean '" : "", nearest ? nearest : "",
+                         nearest ? "'?)" : "", wanted->name);
+        return;
+    }
+    if (wanted->args)
+        report_fault(report, agent->file, wanted->line, 0, path, "the tool '%s' takes no args", wanted->name);
+    if (tool->tool.native_feature && !profile_native(profile, tool->tool.native_feature))
+        report_warn(report, agent->file, wanted->line, 0, path,
+                    "the model '%s' has no %s of its own; the tool is left out", agent->model,
+                    tool->tool.native_feature);
+}
+
+static void check_agent(struct assembly *assembly, const struct agent *agent, struct report *report)
+{
+    const struct registry_model *model = registry_model(assembly->registry, agent->live.provider);
+    struct profile profile;
+
+    if (!model)
+        return; /* reported when its plugin failed to load */
+    profiles_find(assembly->profiles, agent->live.provider, model->model.backend(model->state), agent->model,
+                  &profile);
+    if (!profile.match[0])
+        report_warn(report, agent->file, agent->model_line, 0, "model",
+                    "the model '%s' is not known here; it is treated like the newest ones", agent->model);
+    for (size_t i = 0; i < agent->tools_n; i++)
+        check_tool(assembly, agent, i, &profile, report);
+}
+
+enum antiphon_status assembly_load_plugins(struct assembly *assembly, const struct host_services *services,
+                                           struct report *report)
+{
+    const struct config *config = assembly->config;
+    enum antiphon_status status;
+
+    status = profiles_load(config->models, report, &assembly->profiles);
+    if (agents_load(config->agents_dir, config->default_agent, report, &assembly->agents))
+        status = ANTIPHON_EINVAL;
+    if (status)
+        return status;
+    status = registry_new(services, &assembly->registry);
+    if (status) {
+        report_fault(report, NULL, 0, 0, "", "plugins: %s", status_name(status));
+        return status;
+    }
+    load_named(assembly, report);
+    for (size_t i = 0; i < agents_count(assembly->agents); i++)
+        check_agent(assembly, agents_at(assembly->agents, i), report);
+    return report->faults ? ANTIPHON_EINVAL : ANTIPHON_OK;
+}
+
+void assembly_free(struct assembly *assembly)
+{
+    registry_free(assembly->registry);
+    profiles_free(assembly->profiles);
+    agents_free(assembly->agents);
+    config_free(assembly->config);
+}

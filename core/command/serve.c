@@ -1,0 +1,411 @@
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/http_route.h"
+#include "api/ws_route.h"
+#include "auth/origin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "command/assembly.h"
+#include "command/command.h"
+#include "command/demo.h"
+#include "command/options.h"
+#include "net/http_client.h"
+#include "net/listener.h"
+#include "net/static_files.h"
+#include "net/upstream.h"
+#include "session/link.h"
+#include "session/sessions.h"
+#include "session/tool_job.h"
+#include "base/banned.h"
+
+#define SUMMARY "Serves the web client and its WebSocket protocols until SIGTERM or SIGINT."
+#define END_MS 2500        /* for sessions to end */
+#define POOL_END_MS 500    /* for tools to end */
+#define WANTED_FILES 65536 /* descriptors */
+
+struct server {
+    struct assembly assembly;
+    struct runtime runtime;
+    struct demo *demo;
+    struct http_client *http;
+    struct static_files *files;
+    struct ws_server_options ws;
+    struct http_server_options http_server;
+    char url[300];
+    bool upstream;
+};
+
+/* ---- what the host functions of plugins call ---- */
+
+static void service_finish(void *ctx, struct antiphon_call *call, enum antiphon_status status, const char *text,
+                           size_t len)
+{
+    (void)ctx;
+    tool_job_finish(call, status, text, len);
+}
+
+static bool service_cancelled(void *ctx, const struct antiphon_call *call)
+{
+    (void)ctx;
+    return tool_job_cancelled(call);
+}
+
+static void service_progress(void *ctx, struct antiphon_call *call, const char *text, size_t len)
+{
+    (void)ctx;
+    tool_job_progress(call, text, len);
+}
+
+static void service_emit(void *ctx, antiphon_sink sink, const struct antiphon_event *event)
+{
+    struct server *server = ctx;
+
+    sessions_emit(&server->runtime, sink, event);
+}
+
+static void service_wake(void *ctx, antiphon_sink sink)
+{
+    struct server *server = ctx;
+
+    sessions_wake(&server->runtime, sink);
+}
+
+static enum antiphon_status service_ws_open(void *ctx, antiphon_sink sink,
+                                            const struct antiphon_ws_request *request,
+                                            const struct antiphon_ws_handlers *handlers, void *handlers_ctx,
+                                            struct antiphon_ws **ws)
+{
+    struct shard *shard = shard_self();
+    struct upstream *upstream = NULL;
+    enum antiphon_status status;
+
+    (void)ctx;
+    (void)sink;
+    if (!shard)
+        return ANTIPHON_EINVAL;
+    status = upstream_open(shard, request, handlers, handlers_ctx, &upstream);
+    if (!status)
+        *ws = (struct antiphon_ws *)upstream;
+    return status;
+}
+
+static enum antiphon_status service_ws_send(void *ctx, struct antiphon_ws *ws, enum antiphon_ws_kind kind,
+                                            const struct antiphon_span *parts, size_t n)
+{
+    (void)ctx;
+    return upstream_send((struct upstream *)ws, kind, parts, n);
+}
+
+static void service_ws_close(void *ctx, struct antiphon_ws *ws, int code, const char *reason)
+{
+    (void)ctx;
+    upstream_close((struct upstream *)ws, code, reason);
+}
+
+static enum antiphon_status service_http(void *ctx, const struct antiphon_http_request *request,
+                                         antiphon_http_done_fn *done, void *done_ctx)
+{
+    struct server *server = ctx;
+
+    return http_client_submit(server->http, request, done, done_ctx);
+}
+
+/* ---- shards ---- */
+
+static void *on_shard_start(void *ctx, struct shard *shard)
+{
+    struct server *server = ctx;
+    struct sessions *sessions = NULL;
+
+    if (sessions_new(&server->runtime, shard, &sessions))
+        log_error("serve", "shard=%u out of memory", shard_index(shard));
+    return sessions;
+}
+
+static void on_shard_stop(void *ctx, struct shard *shard, void *sessions)
+{
+    (void)ctx;
+    (void)shard;
+    sessions_free(sessions);
+}
+
+static enum antiphon_status start_shards(struct server *server, struct err *err)
+{
+    const struct config *config = server->assembly.config;
+    struct shard_options options = {.host = config->host,
+                                    .port = config->port,
+                                    .ws = &server->ws,
+                                    .http = &server->http_server,
+                                    .on_start = on_shard_start,
+                                    .on_stop = on_shard_stop,
+                                    .ctx = server};
+    enum antiphon_status status;
+    int reserve = -1;
+
+    status = listener_probe(config->host, &options.port, &reserve, err);
+    for (unsigned i = 0; !status && i < config->shards; i++) {
+        options.index = i;
+        status = shard_start(&options, &server->runtime.shards[i], err);
+        if (!status)
+            server->runtime.shards_n = i + 1;
+    }
+    if (reserve >= 0)
+        close(reserve);
+    (void)snprintf(server->url, sizeof(server->url), strchr(config->host, ':') ? "http://[%s]:%d" : "http://%s:%d",
+                   config->host, options.port);
+    return status;
+}
+
+struct ending {
+    struct inbox_message inbox;
+    atomic_uint *left;
+    bool ask; /* first message: end; later ones only count */
+};
+
+static void run_ending(void *owner, struct inbox_message *message, bool dropped)
+{
+    struct ending *ending = (struct ending *)message;
+    struct sessions *sessions = dropped ? NULL : shard_user(owner);
+
+    if (sessions) {
+        if (ending->ask)
+            sessions_end(sessions);
+        atomic_fetch_add(ending->left, sessions_count(sessions));
+    }
+    atomic_fetch_sub(ending->left, 1u << 24);
+    free(ending);
+}
+
+/* Asks every shard how many sessions it still has; the first time it also asks them to end. */
+static unsigned ask_shards(struct server *server, bool ask, uint64_t until_ms)
+{
+    static atomic_uint left; /* answers may outlive an impatient caller */
+    struct timespec pause = {0, 5000000};
+
+    atomic_store(&left, server->runtime.shards_n << 24);
+    for (unsigned i = 0; i < server->runtime.shards_n; i++) {
+        struct ending *ending = calloc(1, sizeof(*ending));
+        if (!ending)
+            return 0;
+        ending->inbox.run = run_ending;
+        ending->left = &left;
+        ending->ask = ask;
+        shard_post(server->runtime.shards[i], &ending->inbox);
+    }
+    while (atomic_load(&left) >> 24 && clock_now_ms() < until_ms)
+        nanosleep(&pause, NULL);
+    return atomic_load(&left) & 0xffffffu;
+}
+
+static void end_sessions(struct server *server)
+{
+    uint64_t until = clock_now_ms() + END_MS;
+    struct timespec pause = {0, 5000000};
+    unsigned left = ask_shards(server, true, until);
+
+    while (left > 0 && clock_now_ms() < until) {
+        nanosleep(&pause, NULL);
+        left = ask_shards(server, false, until);
+    }
+    if (left > 0)
+        log_warn("serve", "%u sessions did not end in time", left);
+}
+
+/* ---- start and stop ---- */
+
+static void raise_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    /* libwebsockets sizes tables by the limit, so "unlimited" would be harmful too. */
+    limit.rlim_cur = limit.rlim_max < WANTED_FILES ? limit.rlim_max : WANTED_FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum antiphon_status check_exposure(const struct config *config, struct err *err)
+{
+    if (origin_host_is_loopback(config->host) || config->insecure_no_auth)
+        return ANTIPHON_OK;
+    return err_set(err, ANTIPHON_EDENIED,
+                   "%s can be reached by others and nobody has to sign in; listen on 127.0.0.1 behind a proxy that "
+                   "signs people in, or say --insecure-no-auth",
+                   config->host);
+}
+
+static enum antiphon_status open_parts(struct server *server, struct err *err)
+{
+    const struct config *config = server->assembly.config;
+    struct store_options store = {.path = config->store_path};
+    enum antiphon_status status;
+
+    status = static_files_load(config->static_dir, &server->files, err);
+    if (!status)
+        status = directory_new(&server->runtime.directory);
+    if (!status)
+        status = pool_new("tools", config->limits.tool_threads, config->limits.tool_jobs, &server->runtime.pool);
+    if (!status)
+        status = store_open(&store, &server->runtime.store, err);
+    return status;
+}
+
+static void fill_options(struct server *server)
+{
+    const struct config *config = server->assembly.config;
+    unsigned shards = config->shards ? config->shards : 1;
+
+    server->runtime.config = config;
+    server->runtime.agents = server->assembly.agents;
+    server->runtime.profiles = server->assembly.profiles;
+    server->runtime.registry = server->assembly.registry;
+    server->runtime.demo_hint = config->demo ? DEMO_HINT : NULL;
+    server->ws = (struct ws_server_options){.subprotocols = ws_route_subprotocols,
+                                            .max_connections = (config->limits.connections + shards - 1) / shards,
+                                            .max_message = config->limits.client_message_bytes,
+                                            .max_control_bytes = config->limits.client_control_bytes,
+                                            .max_control_messages = config->limits.client_control_messages,
+                                            .max_audio_bytes = config->limits.client_audio_bytes,
+                                            .stall_ms = config->limits.client_stall_ms,
+                                            .on_upgrade = ws_route_on_upgrade,
+                                            .on_open = link_on_open,
+                                            .on_message = link_on_message,
+                                            .on_close = link_on_close,
+                                            .ctx = &server->runtime};
+    server->http_server = (struct http_server_options){
+        .files = server->files, .on_request = http_route_on_request, .ctx = &server->runtime};
+}
+
+static enum antiphon_status start_demo(struct server *server, struct report *report)
+{
+    struct err err = {0};
+
+    if (!server->assembly.config->demo || !demo_start(&server->demo, &err))
+        return ANTIPHON_OK;
+    report_fault(report, NULL, 0, 0, "", "%s", err.text);
+    return err.status;
+}
+
+static enum antiphon_status start(struct server *server, const struct config_flags *flags, struct report *report)
+{
+    const struct host_services services = {.ctx = server,
+                                           .finish = service_finish,
+                                           .cancelled = service_cancelled,
+                                           .progress = service_progress,
+                                           .emit = service_emit,
+                                           .wake = service_wake,
+                                           .ws_open = service_ws_open,
+                                           .ws_send = service_ws_send,
+                                           .ws_close = service_ws_close,
+                                           .http = service_http};
+    enum antiphon_status status;
+    struct err err = {0};
+
+    status = assembly_load_config(&server->assembly, flags, report);
+    if (status)
+        return status;
+    log_set_level(server->assembly.config->log_level);
+    status = check_exposure(server->assembly.config, &err);
+    if (!status)
+        status = upstream_global_init(&err);
+    if (status)
+        goto out;
+    server->upstream = true;
+    status = http_client_start(&server->http, &err);
+    if (status)
+        goto out;
+    status = start_demo(server, report);
+    if (!status)
+        status = assembly_load_plugins(&server->assembly, &services, report);
+    if (status)
+        return status;
+    status = open_parts(server, &err);
+    if (status)
+        goto out;
+    fill_options(server);
+    status = start_shards(server, &err);
+out:
+    if (status)
+        report_fault(report, NULL, 0, 0, "", "%s", err.text[0] ? err.text : status_name(status));
+    return status;
+}
+
+/* In this order: nobody new comes, conversations end and are saved, then what they stood on goes. */
+static void stop(struct server *server)
+{
+    struct runtime *runtime = &server->runtime;
+
+    for (unsigned i = 0; i < runtime->shards_n; i++)
+        shard_stop_accepting(runtime->shards[i]);
+    if (runtime->shards_n > 0)
+        end_sessions(server);
+    if (runtime->pool)
+        pool_free(runtime->pool, POOL_END_MS);
+    if (runtime->store)
+        store_close(runtime->store);
+    http_client_stop(server->http);
+    for (unsigned i = 0; i < runtime->shards_n; i++)
+        shard_stop(runtime->shards[i]);
+    demo_stop(server->demo);
+    assembly_free(&server->assembly);
+    directory_free(runtime->directory);
+    static_files_free(server->files);
+    if (server->upstream)
+        upstream_global_deinit();
+}
+
+static void announce(const struct server *server)
+{
+    const struct config *config = server->assembly.config;
+
+    printf("antiphon listening on %s\n", server->url);
+    if (config->demo)
+        printf("\n  %s\n", DEMO_HINT);
+    printf("\n  Open %s in a browser and type or speak. Agents: %zu (default: %s). Ctrl-C stops.\n", server->url,
+           agents_count(server->assembly.agents), agents_default(server->assembly.agents)->folder);
+    (void)fflush(stdout);
+}
+
+static int run(int argc, char **argv)
+{
+    struct server *server = calloc(1, sizeof(*server));
+    struct config_flags flags;
+    struct report report;
+    int exit_code = COMMAND_FAILED, caught;
+    sigset_t signals;
+
+    if (!server)
+        return COMMAND_FAILED;
+    if (!options_parse(argc, argv, SUMMARY, &flags, &exit_code)) {
+        free(server);
+        return exit_code;
+    }
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread, which inherit it */
+    raise_files();
+    report_init(&report);
+    if (start(server, &flags, &report) == ANTIPHON_OK) {
+        fputs(buf_text(&report.text), stderr);
+        announce(server);
+        (void)sigwait(&signals, &caught);
+        log_info("serve", "stopping");
+        exit_code = COMMAND_OK;
+    } else {
+        (void)fprintf(stderr, "antiphon: cannot start\n%s", buf_text(&report.text));
+    }
+    stop(server);
+    report_deinit(&report);
+    free(server);
+    return exit_code;
+}
+
+const struct command command_serve = {"serve", SUMMARY, run};
