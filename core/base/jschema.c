@@ -297,6 +297,23 @@ static enum antiphon_status compile_keyword(struct compiler *c, cJSON *value)
     return refuse(c, "unknown or unsupported keyword");
 }
 
+/* A member that is demanded and forbidden makes a schema that nothing can fit. */
+static enum antiphon_status compile_required(struct compiler *c, const cJSON *node)
+{
+    const cJSON *properties = json_get(node, "properties"), *name;
+
+    if (json_get_bool(node, "additionalProperties", true))
+        return ANTIPHON_OK;
+    cJSON_ArrayForEach (name, json_get(node, "required")) {
+        if (json_get(properties, name->valuestring))
+            continue;
+        jschema_path_member(&c->path, "required");
+        jschema_path_member(&c->path, name->valuestring);
+        return refuse(c, "is not among the properties");
+    }
+    return ANTIPHON_OK;
+}
+
 static enum antiphon_status compile_node(struct compiler *c, cJSON *node)
 {
     cJSON *value;
@@ -312,7 +329,9 @@ static enum antiphon_status compile_node(struct compiler *c, cJSON *node)
             return status;
         jschema_path_cut(&c->path, before);
     }
-    enum antiphon_status status = compile_pattern(c, node);
+    enum antiphon_status status = compile_required(c, node);
+    if (!status)
+        status = compile_pattern(c, node);
     if (status)
         return status;
     cJSON *fallback = cJSON_GetObjectItemCaseSensitive(node, "default");

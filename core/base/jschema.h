@@ -3,8 +3,9 @@
  * minimum, maximum, minLength, maxLength (in code points), minItems, maxItems, pattern (POSIX
  * extended), default, description, title, format (noted, not checked), nullable, anyOf, x-env,
  * writeOnly. $schema, $comment and examples are allowed and mean nothing. Anything else is refused
- * when the schema is compiled, with its JSON path, and so is a default that does not fit. Pure; a
- * compiled schema may be used by several threads.
+ * when the schema is compiled, with its JSON path; so are a default that does not fit and a member
+ * that is required and at the same time forbidden. Pure; a compiled schema may be used by several
+ * threads.
  *
  * enum and const hold strings, numbers, booleans and null only. nullable allows null whatever else
  * is said. A pattern is searched in the bytes, has at most 256 of them, and what means something
@@ -25,7 +26,8 @@ const cJSON *jschema_tree(const struct jschema *schema); /* borrowed */
 #define JSCHEMA_MAX_REPORTS 32 /* faults of one value; checking ends there */
 
 /* Remove members that `properties` does not name, where there is `properties` or
- * "additionalProperties": false; "additionalProperties": true keeps them. */
+ * "additionalProperties": false; "additionalProperties": true keeps them and so does
+ * `required`. */
 #define JSCHEMA_DROP_UNKNOWN  (1u << 0)
 #define JSCHEMA_FILL_DEFAULTS (1u << 1) /* add absent members that have a `default` */
 

@@ -265,6 +265,17 @@ static void check_required(struct check *c, const cJSON *node, const cJSON *valu
     }
 }
 
+static bool is_required(const cJSON *node, const char *name)
+{
+    const cJSON *one;
+
+    cJSON_ArrayForEach (one, json_get(node, "required")) {
+        if (strcmp(one->valuestring, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A member that properties does not name; it may be gone afterwards. */
 static void check_unknown(struct check *c, const cJSON *node, cJSON *value, cJSON *member)
 {
@@ -273,7 +284,7 @@ static void check_unknown(struct check *c, const cJSON *node, cJSON *value, cJSO
     bool closed = cJSON_IsFalse(additional), open = cJSON_IsTrue(additional);
 
     if ((c->flags & JSCHEMA_DROP_UNKNOWN) && (closed || (properties && !open))) {
-        if (!c->dry)
+        if (!c->dry && !is_required(node, member->string))
             cJSON_Delete(cJSON_DetachItemViaPointer(value, member));
         return;
     }

@@ -157,7 +157,8 @@ static void test_any_of(void **state)
 {
     const char *schema =
         "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"properties\":{\"a\":{\"type\":"
-        "\"integer\",\"default\":1}},\"required\":[\"b\"],\"additionalProperties\":false}]}";
+        "\"integer\",\"default\":1},\"b\":{}},\"required\":[\"b\"],\"additionalProperties\":false}]"
+        "}";
 
     (void)state;
     valid(schema, "\"x\"");
@@ -173,6 +174,7 @@ static void test_drop_unknown(void **state)
     (void)state;
     check(named, drop, "{\"x\":1,\"a\":{\"b\":1,\"y\":2},\"z\":3}", "", "{\"a\":{\"b\":1}}");
     check(named, 0, "{\"x\":1,\"a\":{}}", "", "{\"x\":1,\"a\":{}}");
+    check("{\"properties\":{},\"required\":[\"x\"]}", drop, "{\"x\":1,\"y\":2}", "", "{\"x\":1}");
     check("{\"type\":\"object\"}", drop, "{\"x\":1}", "", "{\"x\":1}");
     check("{\"additionalProperties\":false}", drop, "{\"x\":1}", "", "{}");
     check("{\"properties\":{},\"additionalProperties\":true}", drop, "{\"x\":1}", "", "{\"x\":1}");
@@ -236,6 +238,8 @@ static void test_refused_schemas(void **state)
     refused("{\"const\":{}}", "const: must be");
     refused("{\"anyOf\":[{},{\"x\":1}]}", "anyOf[1].x: unknown");
     refused("{\"anyOf\":{}}", "anyOf: must be an array of schemas");
+    refused("{\"required\":[\"b\"],\"additionalProperties\":false}", "required.b: is not");
+    jschema_free(compile("{\"anyOf\":[{\"required\":[\"b\"]}]}"));
     refused("{\"nullable\":1}", "nullable: must be true or false");
     refused("{\"x-env\":\"HOME\"}", "x-env: must be an array of strings");
     refused("{\"type\":\"string\",\"default\":3}", "default: does not fit");
