@@ -64,8 +64,13 @@ static void forget_in_flight(struct session *session)
 /* The text that the model never began to answer goes out once more, if whoever typed it is still there. */
 static void keep_for_resend(struct session *session)
 {
-    if (!session->in_flight || session->resent || !session->active || session->ending) {
+    bool again = session->resent;
+
+    if (!session->in_flight || again || !session->active || session->ending) {
         forget_in_flight(session);
+        if (again && session->active && !session->ending)
+            session_tell_error(session, "not_answered", "The connection to the model broke twice over this message.",
+                               "Ask again.", EVENT_FLAG_RETRYABLE | EVENT_FLAG_ENDS_TALK);
         return;
     }
     session->resend = true;
