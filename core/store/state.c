@@ -1,0 +1,517 @@
+#include "store/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "base/banned.h"
+
+struct scan {
+    const char *at, *end;
+    unsigned depth;
+};
+
+struct member {
+    const char *key; /* borrowed: raw text between the quotes */
+    size_t key_len;
+    const char *value; /* borrowed: raw text */
+    size_t value_len;
+    size_t name, name_len; /* unescaped key in object.names */
+    uint64_t hash;
+    bool hidden; /* a later member has the same key */
+};
+
+struct object {
+    struct member *members; /* owned */
+    size_t n, cap;
+    size_t *order; /* owned; indices of members by hash, then by place */
+    struct buf names;
+};
+
+/* ---- scanner ----------------------------------------------------------------------------------
+ */
+
+static void scan_space(struct scan *scan)
+{
+    while (scan->at < scan->end && strchr(" \t\r\n", *scan->at) && *scan->at)
+        scan->at++;
+}
+
+static bool scan_char(struct scan *scan, char c)
+{
+    scan_space(scan);
+    if (scan->at == scan->end || *scan->at != c)
+        return false;
+    scan->at++;
+    return true;
+}
+
+static bool is_digit(const struct scan *scan)
+{
+    return scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9';
+}
+
+static bool scan_digits(struct scan *scan)
+{
+    if (!is_digit(scan))
+        return false;
+    while (is_digit(scan))
+        scan->at++;
+    return true;
+}
+
+static bool scan_number(struct scan *scan)
+{
+    if (scan->at < scan->end && *scan->at == '-')
+        scan->at++;
+    if (scan->at < scan->end && *scan->at == '0')
+        scan->at++;
+    else if (!scan_digits(scan))
+        return false;
+    if (scan->at < scan->end && *scan->at == '.') {
+        scan->at++;
+        if (!scan_digits(scan))
+            return false;
+    }
+    if (scan->at < scan->end && (*scan->at == 'e' || *scan->at == 'E')) {
+        scan->at++;
+        if (scan->at < scan->end && (*scan->at == '+' || *scan->at == '-'))
+            scan->at++;
+        return scan_digits(scan);
+    }
+    return true;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static bool hex4(const char *text, const char *end, unsigned *value)
+{
+    if (end - text < 4)
+        return false;
+    *value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_value(text[i]);
+        if (digit < 0)
+            return false;
+        *value = *value * 16 + (unsigned)digit;
+    }
+    return true;
+}
+
+/* Behind the opening quote; *text and *len are what stands between the quotes. */
+static bool scan_string(struct scan *scan, const char **text, size_t *len)
+{
+    *text = scan->at;
+    for (; scan->at < scan->end && *scan->at != '"'; scan->at++) {
+        unsigned unit;
+        if ((unsigned char)*scan->at < 0x20)
+            return false;
+        if (*scan->at != '\\')
+            continue;
+        scan->at++;
+        if (scan->at == scan->end || !*scan->at || !strchr("\"\\/bfnrtu", *scan->at))
+            return false;
+        if (*scan->at == 'u' && !hex4(scan->at + 1, scan->end, &unit))
+            return false;
+    }
+    if (scan->at == scan->end)
+        return false;
+    *len = (size_t)(scan->at - *text);
+    scan->at++;
+    return true;
+}
+
+static bool scan_word(struct scan *scan, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(scan->end - scan->at) < len || memcmp(scan->at, word, len) != 0)
+        return false;
+    scan->at += len;
+    return true;
+}
+
+static bool scan_value(struct scan *scan);
+
+static bool scan_container(struct scan *scan, char close)
+{
+    const char *text;
+    size_t len;
+    if (++scan->depth > STATE_MAX_DEPTH)
+        return false;
+    if (!scan_char(scan, close)) {
+        do {
+            if (close == '}' &&
+                !(scan_char(scan, '"') && scan_string(scan, &text, &len) && scan_char(scan, ':')))
+                return false;
+            if (!scan_value(scan))
+                return false;
+        } while (scan_char(scan, ','));
+        if (!scan_char(scan, close))
+            return false;
+    }
+    scan->depth--;
+    return true;
+}
+
+static bool scan_value(struct scan *scan)
+{
+    const char *text;
+    size_t len;
+    scan_space(scan);
+    if (scan->at == scan->end)
+        return false;
+    switch (*scan->at) {
+    case '{':
+        scan->at++;
+        return scan_container(scan, '}');
+    case '[':
+        scan->at++;
+        return scan_container(scan, ']');
+    case '"':
+        scan->at++;
+        return scan_string(scan, &text, &len);
+    case 't':
+        return scan_word(scan, "true");
+    case 'f':
+        return scan_word(scan, "false");
+    case 'n':
+        return scan_word(scan, "null");
+    default:
+        return scan_number(scan);
+    }
+}
+
+bool state_is_object(const char *text, size_t len)
+{
+    struct scan scan = {text, text + len, 0};
+    if (!utf8_valid(text, len))
+        return false;
+    scan_space(&scan);
+    if (scan.at == scan.end || *scan.at != '{' || !scan_value(&scan))
+        return false;
+    scan_space(&scan);
+    return scan.at == scan.end;
+}
+
+/* ---- objects ----------------------------------------------------------------------------------
+ */
+
+/* A half of a surrogate pair alone keeps its own three bytes: it is only ever compared. */
+static size_t put_code_point(unsigned code, char *out)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | (code >> 6));
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xE0 | (code >> 12));
+        out[1] = (char)(0x80 | ((code >> 6) & 0x3F));
+        out[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | (code >> 18));
+    out[1] = (char)(0x80 | ((code >> 12) & 0x3F));
+    out[2] = (char)(0x80 | ((code >> 6) & 0x3F));
+    out[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+/* Bytes of one escape sequence (text[0] is the backslash); its character is put into out. */
+static size_t unescape(const char *text, const char *end, char *out, size_t *out_len)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    unsigned unit, low;
+    if (text[1] != 'u') {
+        const char *letter = strchr(from, text[1]);
+        out[0] = letter ? to[letter - from] : text[1];
+        *out_len = 1;
+        return 2;
+    }
+    bool ok = hex4(text + 2, end, &unit);
+    assert(ok); /* the scanner has seen it */
+    if (unit >= 0xD800 && unit < 0xDC00 && end - text >= 12 && text[6] == '\\' && text[7] == 'u' &&
+        hex4(text + 8, end, &low) && low >= 0xDC00 && low < 0xE000) {
+        *out_len = put_code_point(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00), out);
+        return 12;
+    }
+    *out_len = put_code_point(unit, out);
+    return 6;
+}
+
+static void add_name(struct object *object, struct member *member)
+{
+    const char *at = member->key, *end = member->key + member->key_len;
+    member->name = object->names.len;
+    while (at < end) {
+        char text[4];
+        size_t len = 1;
+        if (*at == '\\')
+            at += unescape(at, end, text, &len);
+        else
+            text[0] = *at++;
+        buf_append(&object->names, text, len);
+    }
+    member->name_len = object->names.len - member->name;
+    member->hash = 1469598103934665603u; /* FNV-1a */
+    for (size_t i = member->name; i < object->names.len; i++)
+        member->hash = (member->hash ^ (unsigned char)object->names.data[i]) * 1099511628211u;
+}
+
+static enum antiphon_status add_member(struct object *object, const struct member *member)
+{
+    if (object->n == STATE_MAX_MEMBERS)
+        return ANTIPHON_ETOOBIG;
+    if (object->n == object->cap) {
+        size_t cap = object->cap ? object->cap * 2 : 16;
+        struct member *grown = realloc(object->members, cap * sizeof(*grown));
+        if (!grown)
+            return ANTIPHON_ENOMEM;
+        object->members = grown;
+        object->cap = cap;
+    }
+    object->members[object->n] = *member;
+    add_name(object, &object->members[object->n++]);
+    return buf_status(&object->names);
+}
+
+static bool same_name(const struct object *a, const struct member *m, const struct object *b,
+                      const struct member *n)
+{
+    return m->hash == n->hash && m->name_len == n->name_len &&
+           (m->name_len == 0 ||
+            memcmp(a->names.data + m->name, b->names.data + n->name, m->name_len) == 0);
+}
+
+static int compare_order(const void *a, const void *b, void *ctx)
+{
+    const struct member *members = ctx;
+    size_t i = *(const size_t *)a, j = *(const size_t *)b;
+    if (members[i].hash != members[j].hash)
+        return members[i].hash < members[j].hash ? -1 : 1;
+    return i < j ? -1 : i > j;
+}
+
+static enum antiphon_status sort_members(struct object *object)
+{
+    if (object->n == 0)
+        return ANTIPHON_OK;
+    object->order = malloc(object->n * sizeof(*object->order));
+    if (!object->order)
+        return ANTIPHON_ENOMEM;
+    for (size_t i = 0; i < object->n; i++)
+        object->order[i] = i;
+    qsort_r(object->order, object->n, sizeof(*object->order), compare_order, object->members);
+    for (size_t i = 0; i + 1 < object->n; i++) {
+        struct member *member = &object->members[object->order[i]];
+        for (size_t j = i + 1; j < object->n && !member->hidden; j++) {
+            const struct member *later = &object->members[object->order[j]];
+            if (later->hash != member->hash)
+                break;
+            member->hidden = same_name(object, member, object, later);
+        }
+    }
+    return ANTIPHON_OK;
+}
+
+static bool object_has(const struct object *object, const struct object *from,
+                       const struct member *member)
+{
+    size_t low = 0, high = object->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (object->members[object->order[middle]].hash < member->hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < object->n; low++) {
+        const struct member *other = &object->members[object->order[low]];
+        if (other->hash != member->hash)
+            return false;
+        if (same_name(object, other, from, member))
+            return true;
+    }
+    return false;
+}
+
+static void object_deinit(struct object *object)
+{
+    free(object->members);
+    free(object->order);
+    buf_deinit(&object->names);
+}
+
+static enum antiphon_status object_read(struct object *object, const char *text, size_t len)
+{
+    struct scan scan = {text, text + len, 0};
+    enum antiphon_status status = ANTIPHON_OK;
+    memset(object, 0, sizeof(*object));
+    buf_init(&object->names, len);
+    if (!state_is_object(text, len))
+        return ANTIPHON_EINVAL;
+    scan_char(&scan, '{');
+    while (status == ANTIPHON_OK && scan_char(&scan, '"')) {
+        struct member member = {0};
+        scan_string(&scan, &member.key, &member.key_len);
+        scan_char(&scan, ':');
+        scan_space(&scan);
+        member.value = scan.at;
+        scan_value(&scan);
+        member.value_len = (size_t)(scan.at - member.value);
+        status = add_member(object, &member);
+        scan_char(&scan, ',');
+    }
+    return status == ANTIPHON_OK ? sort_members(object) : status;
+}
+
+static bool has_prefix(const struct object *object, const struct member *member, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return member->name_len >= len && memcmp(object->names.data + member->name, prefix, len) == 0;
+}
+
+/* The raw key behind its first n characters, each of which is ASCII. */
+static const char *skip_characters(const struct member *member, size_t n)
+{
+    const char *at = member->key, *end = member->key + member->key_len;
+    char text[4];
+    size_t len;
+    while (n--)
+        at += *at == '\\' ? unescape(at, end, text, &len) : 1;
+    return at;
+}
+
+static void put_member(struct buf *out, const char *prefix, const struct member *member,
+                       size_t skip)
+{
+    const char *key = skip_characters(member, skip);
+    buf_puts(out, out->len == 0 ? "{\"" : ",\"");
+    buf_puts(out, prefix);
+    buf_append(out, key, member->key_len - (size_t)(key - member->key));
+    buf_puts(out, "\":");
+    buf_append(out, member->value, member->value_len);
+}
+
+static enum antiphon_status put_end(struct buf *out)
+{
+    buf_puts(out, out->len == 0 ? "{}" : "}");
+    return buf_status(out);
+}
+
+/* ---- the interface ----------------------------------------------------------------------------
+ */
+
+void state_parts_init(struct state_parts *parts, size_t max)
+{
+    buf_init(&parts->app, max);
+    buf_init(&parts->user, max);
+    buf_init(&parts->session, max);
+}
+
+void state_parts_deinit(struct state_parts *parts)
+{
+    buf_deinit(&parts->app);
+    buf_deinit(&parts->user);
+    buf_deinit(&parts->session);
+}
+
+enum antiphon_status state_split(const char *delta, size_t len, struct state_parts *parts)
+{
+    struct object object;
+    struct buf *const places[] = {&parts->app, &parts->user, &parts->session};
+    enum antiphon_status status = object_read(&object, delta, len);
+    for (size_t i = 0; status == ANTIPHON_OK && i < object.n; i++) {
+        const struct member *member = &object.members[i];
+        if (member->hidden || has_prefix(&object, member, "temp:"))
+            continue;
+        if (has_prefix(&object, member, "app:"))
+            put_member(&parts->app, "", member, 4);
+        else if (has_prefix(&object, member, "user:"))
+            put_member(&parts->user, "", member, 5);
+        else
+            put_member(&parts->session, "", member, 0);
+    }
+    for (size_t i = 0; status == ANTIPHON_OK && i < 3; i++)
+        if (places[i]->len > 0 || places[i]->failed)
+            status = put_end(places[i]);
+    object_deinit(&object);
+    return status;
+}
+
+enum antiphon_status state_merge(const char *state, size_t state_len, const char *delta,
+                                 size_t delta_len, struct buf *out)
+{
+    struct object old, new;
+    enum antiphon_status status = object_read(&new, delta, delta_len);
+    enum antiphon_status old_status = object_read(&old, state, state_len);
+    size_t base = out->len;
+    assert(base == 0);
+    if (status == ANTIPHON_OK)
+        status = old_status;
+    for (size_t i = 0; status == ANTIPHON_OK && i < new.n; i++)
+        if (!new.members[i].hidden)
+            put_member(out, "", &new.members[i], 0);
+    for (size_t i = 0; status == ANTIPHON_OK && i < old.n; i++)
+        if (!old.members[i].hidden && !object_has(&new, &old, &old.members[i]))
+            put_member(out, "", &old.members[i], 0);
+    if (status == ANTIPHON_OK)
+        status = put_end(out);
+    object_deinit(&new);
+    object_deinit(&old);
+    return status;
+}
+
+static enum antiphon_status add_all(struct buf *out, const char *prefix, const char *text,
+                                    const char *leave_out)
+{
+    struct object object;
+    if (!text)
+        return ANTIPHON_OK;
+    enum antiphon_status status = object_read(&object, text, strlen(text));
+    for (size_t i = 0; status == ANTIPHON_OK && i < object.n; i++) {
+        const struct member *member = &object.members[i];
+        if (!member->hidden && !(leave_out && has_prefix(&object, member, leave_out)))
+            put_member(out, prefix, member, 0);
+    }
+    object_deinit(&object);
+    return status;
+}
+
+enum antiphon_status state_join(const char *session, const char *app, const char *user,
+                                struct buf *out)
+{
+    assert(out->len == 0);
+    enum antiphon_status status = add_all(out, "", session, NULL);
+    if (status == ANTIPHON_OK)
+        status = add_all(out, "app:", app, NULL);
+    if (status == ANTIPHON_OK)
+        status = add_all(out, "user:", user, NULL);
+    return status == ANTIPHON_OK ? put_end(out) : status;
+}
+
+enum antiphon_status state_without_temp(const char *delta, size_t len, struct buf *out)
+{
+    struct buf text;
+    assert(out->len == 0);
+    buf_init(&text, len + 1);
+    enum antiphon_status status = buf_append(&text, delta, len);
+    if (status == ANTIPHON_OK)
+        status = add_all(out, "", buf_text(&text), "temp:");
+    buf_deinit(&text);
+    return status == ANTIPHON_OK ? put_end(out) : status;
+}
