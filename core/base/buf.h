@@ -1,6 +1,7 @@
 /* buf - a growing byte buffer with a ceiling given at creation. Not thread-safe; owned by whoever
- * embeds it. After a failed append (ENOMEM, ETOOBIG) the content is unchanged and `failed` is set,
- * so that a writer may append in a row and check once with buf_status(). */
+ * embeds it. After a failed append (ENOMEM, ETOOBIG) the content is unchanged, `failed` is set and
+ * every later append is refused until buf_reset(), so that a writer may append in a row and check
+ * once with buf_status(). What is appended must not be part of the buffer itself. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 #include "base/status.h"

@@ -23,5 +23,6 @@ double clock_wall(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     /* Microseconds, as Python's time.time() prints them: more digits would be noise in a double. */
-    return (double)now.tv_sec + (double)(now.tv_nsec / 1000) / 1e6;
+    long micros = now.tv_nsec / 1000;
+    return (double)now.tv_sec + (double)micros / 1e6;
 }

@@ -1,6 +1,8 @@
-/* inbox - messages from any thread to one owner. The poster calls wake() only when the inbox was empty.
- * Messages are intrusive: the poster allocates, the handler owns and frees. Unbounded by itself: each
- * kind of poster has its own bound (pool jobs, http requests, store records, forwarded client frames). */
+/* inbox - messages from any thread to one owner. The poster calls wake() only when the inbox was
+ * empty. Messages are intrusive: the poster allocates, the handler owns and frees. Unbounded by
+ * itself: each kind of poster has its own bound (pool jobs, http requests, store records, forwarded
+ * client frames). Free it only when no thread can post any more; what ctx points to must outlive
+ * the last poster's wake(). A message posted while draining runs in the next drain. */
 #ifndef BASE_INBOX_H
 #define BASE_INBOX_H
 #include "base/status.h"

@@ -1,6 +1,8 @@
-/* log - structured lines to stderr: time, level, component, message, key=value pairs in the message.
- * Any thread; one write() a line, at most LOG_MAX_LINE bytes (longer ones are cut and end in "...").
- * Never given content of conversations above debug level and never a secret. */
+/* log - structured lines to stderr: time, level, component, message, key=value pairs in the
+ * message. Any thread; one write() a line, at most LOG_MAX_LINE bytes (longer ones are cut and end
+ * in "..."). Control characters and bytes that are not UTF-8 are written as \n or \xNN. A reader of
+ * stderr that stalls stalls the writer: give it a file or a collector that reads. Never given
+ * content of conversations above debug level and never a secret. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 #include "base/status.h"
@@ -19,7 +21,7 @@ void log_line(enum antiphon_log_level level, const char *component, const char *
         if (log_enabled(ANTIPHON_DEBUG))                                                           \
             log_line(ANTIPHON_DEBUG, component, __VA_ARGS__);                                      \
     } while (0)
-#define log_info(component, ...) log_line(ANTIPHON_INFO, component, __VA_ARGS__)
-#define log_warn(component, ...) log_line(ANTIPHON_WARN, component, __VA_ARGS__)
+#define log_info(component, ...)  log_line(ANTIPHON_INFO, component, __VA_ARGS__)
+#define log_warn(component, ...)  log_line(ANTIPHON_WARN, component, __VA_ARGS__)
 #define log_error(component, ...) log_line(ANTIPHON_ERROR, component, __VA_ARGS__)
 #endif

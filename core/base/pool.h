@@ -1,5 +1,5 @@
 /* pool - worker threads with a bounded job queue: tools, store queries. Submit never blocks.
- * Workers block all signals. */
+ * Workers block all signals and carry the first 15 bytes of the pool's name. */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 #include "base/status.h"
@@ -12,9 +12,10 @@ struct pool_job {
 struct pool;
 enum antiphon_status pool_new(const char *name, unsigned threads, unsigned max_jobs,
                               struct pool **pool) MUST_CHECK;
-enum antiphon_status pool_submit(struct pool *pool, struct pool_job *job) MUST_CHECK; /* EBUSY: full */
+/* Any thread. EBUSY: max_jobs are waiting; the job stays the caller's. */
+enum antiphon_status pool_submit(struct pool *pool, struct pool_job *job) MUST_CHECK;
 unsigned pool_waiting(struct pool *pool);
-/* Drops waiting jobs, waits at most wait_ms for running ones; threads that do not end are left behind
- * (and the memory with them). */
+/* Drops waiting jobs, waits at most wait_ms for running ones; threads that do not end are left
+ * behind, and the last of them to end frees the pool. Nobody else may use it any more. */
 void pool_free(struct pool *pool, unsigned wait_ms);
 #endif

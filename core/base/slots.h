@@ -1,5 +1,5 @@
-/* slots - a table that turns small handles into pointers: {index, generation}. A handle of a thing that
- * was removed is never valid again (32-bit generation). One owner thread. Bounded by max. */
+/* slots - a table that turns small handles into pointers: {index, generation}. A handle of a thing
+ * that was removed is never valid again (32-bit generation). One owner thread. Bounded by max. */
 #ifndef BASE_SLOTS_H
 #define BASE_SLOTS_H
 #include "base/status.h"

@@ -3,7 +3,7 @@
 #define BASE_STATUS_H
 #include "antiphon/plugin.h"
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* Lower-case words such as "invalid input"; never NULL. */

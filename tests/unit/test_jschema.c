@@ -95,6 +95,18 @@ static void test_choice(void **state)
             "[] must be one of \"Puck\", \"Kore\", \"Aoede\", 3, null; did you mean \"Kore\"?\n");
     invalid(voices, "\"Zephyr\"", "[] must be one of \"Puck\", \"Kore\", \"Aoede\", 3, null\n");
     invalid(voices, "true", "[] must be one of \"Puck\", \"Kore\", \"Aoede\", 3, null\n");
+    /* A long list is cut between two of its values. */
+    char schema[1000] = "{\"enum\":[", want[1000] = "[] must be one of ";
+    for (unsigned i = 0; i < 90; i++) {
+        char word[16];
+        snprintf(word, sizeof(word), "%s\"w%02u\"", i ? "," : "", i);
+        strncat(schema, word, sizeof(schema) - strlen(schema) - 1);
+        snprintf(word, sizeof(word), "%s\"w%02u\"", i ? ", " : "", i);
+        strncat(want, i < 28 ? word : "", sizeof(want) - strlen(want) - 1);
+    }
+    strncat(schema, "]}", 3);
+    strncat(want, ", ...; did you mean \"w80\"?\n", 40);
+    invalid(schema, "\"w8x\"", want);
     valid("{\"const\":1}", "1");
     valid("{\"const\":false}", "false");
     invalid("{\"const\":false}", "true", "[] must be false\n");
@@ -136,6 +148,7 @@ static void test_pattern(void **state)
 
 static void test_objects(void **state)
 {
+    struct jschema *schema = compile("{\"title\":\"t\"}");
     const char *open = "{\"type\":\"object\",\"properties\":{\"live\":{\"properties\":{\"voice\":{"
                        "\"type\":\"string\"}},\"additionalProperties\":false},\"items\":{\"items\":"
                        "{\"properties\":{\"x\":{\"type\":\"integer\"}}}}},\"required\":[\"live\"]}";
@@ -151,6 +164,9 @@ static void test_objects(void **state)
             "[items[2].x] must be a whole number\n");
     invalid(open, "{\"live\":{\"voice\":\"a\",\"voice\":\"b\"}}", "[live.voice] is given twice\n");
     valid(open, "{\"live\":{},\"Live\":1}");
+    assert_string_equal(json_get_string(jschema_tree(schema), "title"), "t");
+    jschema_free(schema);
+    jschema_free(NULL);
 }
 
 static void test_any_of(void **state)
@@ -240,6 +256,8 @@ static void test_refused_schemas(void **state)
     refused("{\"anyOf\":{}}", "anyOf: must be an array of schemas");
     refused("{\"required\":[\"b\"],\"additionalProperties\":false}", "required.b: is not");
     jschema_free(compile("{\"anyOf\":[{\"required\":[\"b\"]}]}"));
+    refused("{\"description\":1}", "description: must be a string");
+    refused("{\"properties\":[]}", "properties: must be an object");
     refused("{\"nullable\":1}", "nullable: must be true or false");
     refused("{\"x-env\":\"HOME\"}", "x-env: must be an array of strings");
     refused("{\"type\":\"string\",\"default\":3}", "default: does not fit");
@@ -251,6 +269,10 @@ static void test_refused_patterns(void **state)
 {
     (void)state;
     refused("{\"pattern\":1}", "pattern: must be a string");
+    char text[400] = "{\"pattern\":\"";
+    memset(text + strlen(text), 'a', 300);
+    strncat(text, "\"}", 3);
+    refused(text, "pattern: is too long");
     refused("{\"pattern\":\"(a\"}", "pattern: Unmatched");
     refused("{\"pattern\":\"[a\"}", "pattern: ");
     refused("{\"pattern\":\"\\\\d+\"}", "write [0-9]");

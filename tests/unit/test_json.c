@@ -254,7 +254,11 @@ static void test_print_own_trees(void **state)
     assert_string_equal(buf_text(&out), "{\"raw\":{\"big\":12345678901234567890},\"inf\":null}");
     cJSON_Delete(tree);
 
-    /* Too deep or too long: nothing is appended. */
+    buf_reset(&out);
+    assert_int_equal(json_print(NULL, &out), ANTIPHON_OK);
+    assert_string_equal(buf_text(&out), "null");
+
+    /* Too long or too deep: nothing is appended. */
     buf_reset(&out);
     buf_puts(&out, "kept");
     inner = cJSON_CreateArray();
@@ -263,6 +267,11 @@ static void test_print_own_trees(void **state)
         cJSON_AddItemToArray(tree, inner);
         inner = tree;
     }
+    assert_int_equal(json_print(inner, &out), ANTIPHON_ETOOBIG);
+    assert_string_equal(buf_text(&out), "kept");
+    buf_deinit(&out);
+    buf_init(&out, 10000);
+    buf_puts(&out, "kept");
     assert_int_equal(json_print(inner, &out), ANTIPHON_ETOOBIG);
     assert_string_equal(buf_text(&out), "kept");
     cJSON_Delete(inner);
