@@ -78,7 +78,7 @@ function showAgents(hello) {
   const current = agents.find((agent) => agent.name === hello.agent.name);
   byId('agents').replaceChildren(
     ...agents.map((agent) => {
-      const option = element('option', { value: agent.folder, text: agent.name || agent.folder });
+      const option = element('option', { value: agent.folder, text: readable(agent.name || agent.folder) });
       option.selected = agent.folder === query.get('agent') || (!query.get('agent') && agent === current);
       return option;
     }),
@@ -89,8 +89,14 @@ byId('agents').addEventListener('change', ({ target }) => {
   location.search = query.toString();
 });
 
+// google_search_agent becomes Google search agent.
+function readable(name) {
+  const words = name.replaceAll('_', ' ').trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 function onHello(hello) {
-  const name = hello.agent?.name || 'Agent';
+  const name = readable(hello.agent?.name || 'agent');
   state.ready = true;
   state.passive = false;
   state.upstream = '';
@@ -103,8 +109,8 @@ function onHello(hello) {
   byId('welcome-text').textContent = hello.agent?.description ?? '';
   byId('sound').hidden = hello.modality === 'TEXT';
   showAgents(hello);
-  if (hello.demo) notices.info('demo', 'Demo mode: the answers come from a stand-in, not from a model.', hello.demo_hint, { closable: false });
-  else notices.remove('demo');
+  byId('demo').hidden = !hello.demo;
+  byId('demo-hint').textContent = hello.demo_hint ?? '';
   showUpstream();
 }
 
@@ -155,7 +161,11 @@ const handlers = {
     speaker.end();
     transcript.complete(frame.turn, frame.saved !== false);
   },
-  error: (frame) => notices.error(frame.error),
+  error: (frame) => {
+    state.answering = false;
+    transcript.wait(false);
+    notices.error(frame.error);
+  },
   taken_over: () => {
     state.passive = true;
     speaker.flush();
@@ -270,7 +280,9 @@ byId('composer').addEventListener('submit', (event) => {
   if (text === '' || !state.ready || state.passive) return;
   if (!connection.send({ mime_type: 'text/plain', data: text })) return;
   speaker.flush(); // whoever writes has heard enough
+  state.answering = true;
   transcript.typed(text);
+  transcript.wait(true);
   message.value = '';
   fit();
   show();
@@ -295,4 +307,4 @@ addEventListener('keydown', (event) => {
 speaker.mute(localStorage.getItem('antiphon.muted') === 'true');
 show();
 connection.connect();
-message.focus();
+if (matchMedia('(pointer: fine)').matches) message.focus();

@@ -49,7 +49,9 @@ export class Grounding {
         title: 'Google Search suggestions',
         sandbox: 'allow-popups allow-popups-to-escape-sandbox',
         referrerpolicy: 'no-referrer',
-        srcdoc: `<!doctype html><meta charset="utf-8"><base target="_blank">${html}`,
+        marginwidth: '0',
+        marginheight: '0',
+        srcdoc: `<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><base target="_blank">${html}`,
       }),
     );
   }

@@ -79,7 +79,7 @@ export class PlayerCore {
     const next = this.chunks.shift();
     if (!next) return false;
     if (next.turn !== this.turn) {
-      if (this.samples > 0) this.report();
+      if (this.unreported > 0) this.report();
       this.turn = next.turn;
       this.samples = 0;
       this.resampler.reset();

@@ -62,6 +62,7 @@ export class Transcript {
     this.models = new Map(); // turn -> Bubble
     this.speech = null; // the utterance of the user that is not final yet
     this.tools = new Map();
+    this.waiting = null;
   }
 
   get empty() {
@@ -131,7 +132,21 @@ export class Transcript {
     else this.root.append(root);
   }
 
+  // The user has asked and nothing came yet.
+  wait(on) {
+    this.waiting?.root.remove();
+    this.waiting = null;
+    if (!on) return;
+    this.change(() => {
+      this.waiting = new Bubble('model');
+      this.waiting.root.classList.add('waiting');
+      this.waiting.open(true);
+      this.root.append(this.waiting.root);
+    });
+  }
+
   model(turn) {
+    this.wait(false);
     let bubble = this.models.get(turn);
     if (!bubble) {
       bubble = new Bubble('model');
@@ -169,6 +184,7 @@ export class Transcript {
 
   complete(turn, saved) {
     const bubble = this.models.get(turn);
+    this.wait(false);
     this.change(() => {
       if (this.speech) this.speech.root.classList.remove('partial');
       this.speech = null;
@@ -185,9 +201,11 @@ export class Transcript {
     for (const bubble of this.models.values()) bubble.open(false);
     this.models.clear();
     this.speech = null;
+    this.wait(false);
   }
 
   tool({ id, name, state, text }) {
+    this.wait(false);
     this.change(() => {
       let card = this.tools.get(id);
       if (!card) {
