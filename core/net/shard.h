@@ -7,10 +7,13 @@
 #include "base/err.h"
 #include "base/inbox.h"
 #include "net/http_server.h"
+#include "net/timer.h"
 #include "net/ws_server.h"
 
 struct lws_context;
+struct resolver;
 struct shard;
+struct upstream_pool;
 
 #define SHARD_MAX 64
 
@@ -32,10 +35,13 @@ enum antiphon_status shard_start(const struct shard_options *options, struct sha
                                  struct err *err) MUST_CHECK;
 /* [main] Stops accepting; connections live on. Idempotent. */
 void shard_stop_accepting(struct shard *shard);
-/* [main] Closes what is left with 1001, joins the thread, frees. */
+/* [main] Closes what is left with 1001 (what is queued to it goes first, for at most 2 s), joins the thread,
+ * frees. Callable whether or not accepting was stopped before. Messages that come too late are dropped, on
+ * the main thread. */
 void shard_stop(struct shard *shard);
 
-/* [any] */
+/* [any] A shard that has been stopped drops what it is sent. Not after the last shard has been stopped: end
+ * first whatever else may post (pool, HTTP client, store). */
 void shard_post(struct shard *shard, struct inbox_message *message);
 unsigned shard_index(const struct shard *shard);
 /* The shard of the calling thread, or NULL. */
@@ -46,16 +52,16 @@ void *shard_user(const struct shard *shard);
 uv_loop_t *shard_loop(struct shard *shard);
 struct lws_context *shard_lws(struct shard *shard);
 
-/* A timer is embedded in its owner; start zeroed. Resolution 10 ms. [shard] */
-struct timer {
-    struct timer *prev, *next; /* owned by the wheel */
-    uint64_t due_ms;
-    void (*fn)(void *ctx);
-    void *ctx;
-};
-/* (Re)arms: fn runs once, on the shard, in delay_ms. */
-void timer_start(struct shard *shard, struct timer *timer, uint64_t delay_ms, void (*fn)(void *ctx),
-                 void *ctx);
-void timer_stop(struct shard *shard, struct timer *timer); /* legal on an idle or zeroed timer */
-bool timer_active(const struct timer *timer);
+/* ---- for net/ only ---------------------------------------------------------------------------------- */
+
+struct ws_server *shard_ws_server(const struct shard *shard);
+const struct http_server_options *shard_http_options(const struct shard *shard); /* NULL: none */
+struct resolver *shard_resolver(struct shard *shard);
+struct upstream_pool *shard_upstream_pool(struct shard *shard);
+struct timer_wheel *shard_wheel(struct shard *shard);
+/* Sees to it that the wheel runs at due_ms. */
+void shard_schedule(struct shard *shard, uint64_t due_ms);
+void shard_on_wake(struct shard *shard);
+void shard_on_accept(struct shard *shard);
+void shard_on_conn_gone(struct shard *shard); /* one WebSocket connection less */
 #endif

@@ -1,0 +1,300 @@
+#include "net/upstream_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "base/utf8.h"
+#include "net/shard.h"
+#include "net/upstream_pool.h"
+#include "base/banned.h"
+
+#define READS_PER_WAKE   8 /* then the others get their turn */
+#define BROKEN_PIPE_MS   200u
+#define MAX_REASON_BYTES 123u
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+void upstream_io_clear(struct upstream *upstream)
+{
+    struct upstream_out *out;
+
+    while ((out = upstream->first)) {
+        upstream->first = out->next;
+        free(out);
+    }
+    upstream->last = &upstream->first;
+    upstream->control_bytes = upstream->audio_bytes = 0;
+}
+
+static void out_unaccount(struct upstream *upstream, const struct upstream_out *out)
+{
+    if (out->kind == ANTIPHON_WS_AUDIO)
+        upstream->audio_bytes -= out->len;
+    else
+        upstream->control_bytes -= out->len;
+}
+
+static void out_append(struct upstream *upstream, struct upstream_out *out)
+{
+    if (out->kind == ANTIPHON_WS_AUDIO)
+        upstream->audio_bytes += out->len;
+    else
+        upstream->control_bytes += out->len;
+    *upstream->last = out;
+    upstream->last = &out->next;
+}
+
+static void out_drop_audio(struct upstream *upstream, size_t keep)
+{
+    struct upstream_out **at = &upstream->first;
+
+    while (*at && upstream->audio_bytes > keep) {
+        struct upstream_out *out = *at;
+        if (out->kind != ANTIPHON_WS_AUDIO || out->started) {
+            at = &out->next;
+            continue;
+        }
+        *at = out->next;
+        if (!out->next)
+            upstream->last = at;
+        out_unaccount(upstream, out);
+        free(out);
+        metrics_add(METRIC_upstream_audio_dropped, 1);
+    }
+}
+
+static void on_broken(void *ctx)
+{
+    struct upstream *upstream = ctx;
+
+    upstream_enter(upstream);
+    upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, stream_error(&upstream->stream));
+    upstream_leave(upstream);
+}
+
+/* A close frame of the server may still be on its way to us: it says more than the failed write. */
+static void on_write_failed(struct upstream *upstream)
+{
+    upstream->broken = true;
+    upstream_io_clear(upstream);
+    stream_want_write(&upstream->stream, false);
+    timer_start(upstream->shard, &upstream->timer, BROKEN_PIPE_MS, on_broken, upstream);
+}
+
+/* Writes out as far as the socket takes it; true if it is all gone. */
+static bool out_write(struct upstream *upstream, struct upstream_out *out)
+{
+    while (out->at < out->len) {
+        ssize_t n = stream_write(&upstream->stream, (const char *)out->data + out->at,
+                                 out->len - out->at);
+        out->started = true;
+        if (n == STREAM_FAILED)
+            upstream->broken = true;
+        if (n < 0)
+            return false;
+        out->at += (size_t)n;
+    }
+    return true;
+}
+
+void upstream_io_flush(struct upstream *upstream)
+{
+    while (upstream->first) {
+        struct upstream_out *out = upstream->first;
+        if (!out_write(upstream, out)) {
+            if (upstream->broken)
+                on_write_failed(upstream);
+            else
+                stream_want_write(&upstream->stream, true);
+            return;
+        }
+        upstream->first = out->next;
+        if (!upstream->first)
+            upstream->last = &upstream->first;
+        out_unaccount(upstream, out);
+        free(out);
+    }
+    stream_want_write(&upstream->stream, false);
+}
+
+static struct upstream_out *out_new(struct upstream *upstream, enum antiphon_ws_kind kind,
+                                    enum ws_frame_opcode opcode, const struct antiphon_span *parts,
+                                    size_t n, size_t len)
+{
+    struct upstream_out *out = malloc(sizeof(*out) + WS_FRAME_MAX_HEADER + len);
+    unsigned char mask[4];
+    size_t at = 0;
+
+    if (!out)
+        return NULL;
+    *out = (struct upstream_out){.kind = kind};
+    upstream_pool_mask(shard_upstream_pool(upstream->shard), mask);
+    out->len = ws_frame_header(opcode, len, mask, out->data);
+    for (size_t i = 0; i < n; i++) {
+        ws_frame_mask(out->data + out->len + at, parts[i].data, parts[i].len, mask, at);
+        at += parts[i].len;
+    }
+    out->len += len;
+    return out;
+}
+
+static enum antiphon_status out_send(struct upstream *upstream, struct upstream_out *out)
+{
+    if (upstream->first) {
+        out_append(upstream, out);
+        return ANTIPHON_OK;
+    }
+    if (out_write(upstream, out)) {
+        free(out);
+        return ANTIPHON_OK;
+    }
+    if (upstream->broken) {
+        free(out);
+        on_write_failed(upstream);
+        return ANTIPHON_EUNAVAILABLE;
+    }
+    out_append(upstream, out);
+    stream_want_write(&upstream->stream, true);
+    return ANTIPHON_OK;
+}
+
+enum antiphon_status upstream_send(struct upstream *upstream, enum antiphon_ws_kind kind,
+                                   const struct antiphon_span *parts, size_t n)
+{
+    struct upstream_out *out;
+    size_t len = 0;
+
+    if (upstream->phase != OPEN || upstream->dead || upstream->broken)
+        return ANTIPHON_EUNAVAILABLE;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].len > UPSTREAM_MAX_MESSAGE_BYTES - len)
+            return ANTIPHON_ETOOBIG;
+        len += parts[i].len;
+    }
+    if (kind == ANTIPHON_WS_AUDIO)
+        out_drop_audio(upstream, len < UPSTREAM_MAX_AUDIO_BYTES ? UPSTREAM_MAX_AUDIO_BYTES - len : 0);
+    else if (upstream->control_bytes && upstream->control_bytes + len > UPSTREAM_MAX_CONTROL_BYTES)
+        return ANTIPHON_EBUSY;
+    out = out_new(upstream, kind, WS_FRAME_TEXT, parts, n, len);
+    if (!out)
+        return ANTIPHON_ENOMEM;
+    metrics_add(METRIC_upstream_messages_out, 1);
+    metrics_add(METRIC_upstream_bytes_out, len);
+    return out_send(upstream, out);
+}
+
+void upstream_io_close(struct upstream *upstream, int code, const char *reason)
+{
+    unsigned char payload[2 + MAX_REASON_BYTES] = {(unsigned char)(code >> 8), (unsigned char)code};
+    size_t len = reason ? strlen(reason) : 0;
+    struct antiphon_span part = {payload, 2};
+    struct upstream_out *out;
+
+    if (upstream->phase != OPEN || upstream->broken || upstream->first)
+        return;
+    if (len > MAX_REASON_BYTES)
+        len = MAX_REASON_BYTES;
+    if (len)
+        memcpy(payload + 2, reason, len);
+    part.len = code == 1005 ? 0 : 2 + len;
+    out = out_new(upstream, ANTIPHON_WS_CONTROL, WS_FRAME_CLOSE, &part, 1, part.len);
+    if (out)
+        out_write(upstream, out);
+    free(out);
+}
+
+/* ---- reading frames ------------------------------------------------------------------------------------- */
+
+static void on_close_frame(struct upstream *upstream, const char *payload, size_t len)
+{
+    struct antiphon_ws_end end = {.struct_size = sizeof(end), .stage = ANTIPHON_WS_OPEN};
+    char text[MAX_REASON_BYTES + 1] = "";
+    const char *reason = NULL;
+    size_t reason_len = 0;
+    int code = 0;
+
+    if (ws_frame_close(payload, len, &code, &reason, &reason_len)) {
+        upstream_io_close(upstream, 1002, NULL);
+        upstream_fail(upstream, ANTIPHON_EPROTOCOL, 1002, 0, "the server sent a malformed close frame");
+        return;
+    }
+    if (utf8_valid(reason, reason_len))
+        memcpy(text, reason, reason_len);
+    upstream_io_close(upstream, code, NULL);
+    end.code = code;
+    end.reason = text;
+    upstream_finish(upstream, &end);
+}
+
+static void on_control(struct upstream *upstream, const struct ws_frame_item *item)
+{
+    struct antiphon_span part = {item->data, item->len};
+    struct upstream_out *out;
+
+    if (item->opcode == WS_FRAME_CLOSE) {
+        on_close_frame(upstream, item->data, item->len);
+        return;
+    }
+    /* A server that pings and does not read gets no pongs rather than all our memory. */
+    if (item->opcode != WS_FRAME_PING || upstream->broken ||
+        upstream->control_bytes > UPSTREAM_MAX_CONTROL_BYTES)
+        return;
+    out = out_new(upstream, ANTIPHON_WS_CONTROL, WS_FRAME_PONG, &part, 1, item->len);
+    if (out && out_send(upstream, out))
+        return; /* on_broken() will tell */
+}
+
+void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
+{
+    while (!upstream->dead) {
+        size_t used;
+        struct ws_frame_item item = ws_frame_read(&upstream->reader, data, len, &used);
+        data += used;
+        len -= used;
+        switch (item.kind) {
+        case WS_FRAME_NEED_MORE:
+            return;
+        case WS_FRAME_MESSAGE:
+            metrics_add(METRIC_upstream_messages_in, 1);
+            metrics_add(METRIC_upstream_bytes_in, item.len);
+            upstream->handlers.on_message(upstream->ctx, item.data, item.len);
+            break;
+        case WS_FRAME_CONTROL:
+            on_control(upstream, &item);
+            break;
+        case WS_FRAME_BAD: {
+            int code = item.status == ANTIPHON_ETOOBIG    ? 1009
+                       : item.status == ANTIPHON_EPROTOCOL ? 1002
+                                                           : 1011;
+            upstream_io_close(upstream, code, item.why);
+            upstream_fail(upstream, item.status, code, 0, item.why);
+            return;
+        }
+        }
+    }
+}
+
+void upstream_io_read(struct upstream *upstream)
+{
+    struct upstream_pool *pool = shard_upstream_pool(upstream->shard);
+
+    for (int i = 0; i < READS_PER_WAKE; i++) {
+        ssize_t n = stream_read(&upstream->stream, pool->read, sizeof(pool->read));
+        if (n == STREAM_AGAIN)
+            return;
+        if (n == STREAM_END) {
+            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, "connection closed without a close frame");
+            return;
+        }
+        if (n < 0) {
+            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, stream_error(&upstream->stream));
+            return;
+        }
+        upstream_io_feed(upstream, pool->read, (size_t)n);
+        if (upstream->dead || !stream_has_more(&upstream->stream, (size_t)n, sizeof(pool->read)))
+            return;
+    }
+    stream_read_again(&upstream->stream);
+}
+

@@ -1,0 +1,466 @@
+#include "net/ws_server.h"
+
+#include <assert.h>
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/slots.h"
+#include "net/protocol.h"
+#include "net/shard.h"
+#include "net/ws_upgrade.h"
+#include "base/banned.h"
+
+#define CLOSE_FLUSH_MS   5000u
+#define MAX_REASON_BYTES 123u
+#define MAX_OUT_BYTES    (64u * 1024 * 1024) /* one message; far beyond what anybody sends */
+
+/* One message to the client. LWS_PRE bytes stay free in front of the payload for the frame header. */
+struct ws_out {
+    struct ws_out *next;
+    enum ws_kind kind;
+    bool binary;
+    size_t len;
+    unsigned char data[]; /* LWS_PRE + len */
+};
+
+struct ws_conn { /* [shard] */
+    struct protocol_state state;
+    struct ws_server *server; /* borrowed */
+    struct lws *wsi;          /* borrowed; NULL until established */
+    uint64_t handle;
+    void *ctx;                /* of the owner of the callbacks */
+    struct buf message;       /* a message that came in pieces */
+    struct ws_out *first, **last; /* owned; what the socket did not take yet, in order */
+    size_t control_bytes, audio_bytes;
+    unsigned control_messages;
+    struct timer timer; /* stall, or the bound of a flush before the close */
+    bool closing;       /* close_code is decided, no more messages in */
+    bool dead;          /* the socket was shut down under libwebsockets */
+    int close_code;
+    unsigned char close_reason[MAX_REASON_BYTES];
+    size_t close_reason_len;
+};
+
+struct ws_server { /* [shard] */
+    struct shard *shard;
+    const struct ws_server_options *options; /* borrowed */
+    struct slots *conns;
+};
+
+/* ---- the table ------------------------------------------------------------------------------------ */
+
+enum antiphon_status ws_server_new(struct shard *shard, const struct ws_server_options *options,
+                                   struct ws_server **server)
+{
+    struct ws_server *made = calloc(1, sizeof(*made));
+
+    if (!made)
+        return ANTIPHON_ENOMEM;
+    made->shard = shard;
+    made->options = options;
+    if (slots_new(options->max_connections, &made->conns)) {
+        free(made);
+        return ANTIPHON_ENOMEM;
+    }
+    *server = made;
+    return ANTIPHON_OK;
+}
+
+void ws_server_free(struct ws_server *server)
+{
+    if (!server)
+        return;
+    assert(!slots_count(server->conns));
+    slots_free(server->conns);
+    free(server);
+}
+
+unsigned ws_server_count(const struct ws_server *server)
+{
+    return slots_count(server->conns);
+}
+
+uint64_t ws_conn_handle(const struct ws_conn *conn)
+{
+    return conn->handle;
+}
+
+struct ws_conn *ws_conn_find(struct shard *shard, uint64_t handle)
+{
+    struct ws_conn *conn = slots_get(shard_ws_server(shard)->conns, handle);
+
+    return conn && conn->wsi ? conn : NULL;
+}
+
+struct shard *ws_conn_shard(const struct ws_conn *conn)
+{
+    return conn->server->shard;
+}
+
+static struct ws_conn *conn_of(struct lws *wsi)
+{
+    struct protocol_state *state = lws_get_opaque_user_data(wsi);
+
+    return state && state->kind == PROTOCOL_WS ? (struct ws_conn *)state : NULL;
+}
+
+/* ---- the queue to the client ---------------------------------------------------------------------- */
+
+static void out_unaccount(struct ws_conn *conn, const struct ws_out *out)
+{
+    if (out->kind == WS_AUDIO) {
+        conn->audio_bytes -= out->len;
+    } else {
+        conn->control_bytes -= out->len;
+        conn->control_messages--;
+    }
+}
+
+static void out_append(struct ws_conn *conn, struct ws_out *out)
+{
+    if (out->kind == WS_AUDIO) {
+        conn->audio_bytes += out->len;
+    } else {
+        conn->control_bytes += out->len;
+        conn->control_messages++;
+    }
+    *conn->last = out;
+    conn->last = &out->next;
+}
+
+static struct ws_out *out_pop(struct ws_conn *conn)
+{
+    struct ws_out *out = conn->first;
+
+    if (!out)
+        return NULL;
+    conn->first = out->next;
+    if (!conn->first)
+        conn->last = &conn->first;
+    out_unaccount(conn, out);
+    return out;
+}
+
+/* Drops audio from the oldest on until at most keep bytes of it wait. */
+static unsigned out_drop_audio(struct ws_conn *conn, size_t keep)
+{
+    struct ws_out **at = &conn->first;
+    unsigned dropped = 0;
+
+    while (*at && conn->audio_bytes > keep) {
+        struct ws_out *out = *at;
+        if (out->kind != WS_AUDIO) {
+            at = &out->next;
+            continue;
+        }
+        *at = out->next;
+        if (!out->next)
+            conn->last = at;
+        out_unaccount(conn, out);
+        free(out);
+        dropped++;
+    }
+    return dropped;
+}
+
+static void out_clear(struct ws_conn *conn)
+{
+    struct ws_out *out;
+
+    while ((out = out_pop(conn)))
+        free(out);
+}
+
+/* Ends the socket whatever state libwebsockets is in: shutdown() makes it readable, and the event loop then
+ * takes the normal way. Legal from anywhere, which closing through libwebsockets' timeouts is not (they are
+ * not looked at until its next event). */
+static void conn_kill(struct ws_conn *conn, int code)
+{
+    if (!conn->closing) {
+        conn->closing = true;
+        conn->close_code = code;
+    }
+    out_clear(conn);
+    timer_stop(conn->server->shard, &conn->timer);
+    if (!conn->dead && conn->wsi)
+        shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
+    conn->dead = true;
+}
+
+static void on_stall(void *ctx)
+{
+    struct ws_conn *conn = ctx;
+
+    log_info("ws", "client took nothing for too long, dropped");
+    conn_kill(conn, 1013);
+}
+
+static void on_flush_timeout(void *ctx)
+{
+    conn_kill(ctx, 1006);
+}
+
+static bool out_write(struct ws_conn *conn, struct ws_out *out)
+{
+    int n = lws_write(conn->wsi, out->data + LWS_PRE, out->len,
+                      out->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
+
+    if (n < (int)out->len)
+        return false;
+    metrics_add(METRIC_client_messages_out, 1);
+    metrics_add(METRIC_client_bytes_out, out->len);
+    return true;
+}
+
+static void arm_stall(struct ws_conn *conn)
+{
+    if (!conn->closing && conn->server->options->stall_ms)
+        timer_start(conn->server->shard, &conn->timer, conn->server->options->stall_ms, on_stall, conn);
+}
+
+static enum antiphon_status out_queue(struct ws_conn *conn, struct ws_out *out)
+{
+    const struct ws_server_options *options = conn->server->options;
+    bool idle = !conn->first;
+
+    if (out->kind == WS_AUDIO) {
+        size_t room = out->len < options->max_audio_bytes ? options->max_audio_bytes - out->len : 0;
+        metrics_add(METRIC_client_audio_dropped, out_drop_audio(conn, room));
+    } else if (conn->control_messages && (conn->control_bytes + out->len > options->max_control_bytes ||
+                                          conn->control_messages >= options->max_control_messages)) {
+        free(out);
+        log_info("ws", "client reads too slowly, closed");
+        ws_conn_close(conn, 1013, "reading too slowly");
+        return ANTIPHON_EBUSY;
+    }
+    out_append(conn, out);
+    if (idle)
+        arm_stall(conn);
+    lws_callback_on_writable(conn->wsi);
+    return ANTIPHON_OK;
+}
+
+enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message message,
+                                  const struct antiphon_span *parts, size_t n)
+{
+    struct ws_out *out;
+    size_t len = 0, at = LWS_PRE;
+
+    if (conn->closing || !conn->wsi)
+        return ANTIPHON_EUNAVAILABLE;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].len > MAX_OUT_BYTES - len)
+            return ANTIPHON_ETOOBIG;
+        len += parts[i].len;
+    }
+    out = malloc(sizeof(*out) + LWS_PRE + len);
+    if (!out)
+        return ANTIPHON_ENOMEM;
+    *out = (struct ws_out){.kind = message.kind, .binary = message.binary, .len = len};
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].len)
+            memcpy(out->data + at, parts[i].data, parts[i].len);
+        at += parts[i].len;
+    }
+    if (conn->first || lws_send_pipe_choked(conn->wsi))
+        return out_queue(conn, out);
+    if (!out_write(conn, out))
+        conn_kill(conn, 1006);
+    free(out);
+    return conn->dead ? ANTIPHON_EUNAVAILABLE : ANTIPHON_OK;
+}
+
+unsigned ws_conn_drop_audio(struct ws_conn *conn)
+{
+    return out_drop_audio(conn, 0);
+}
+
+void ws_conn_close(struct ws_conn *conn, int code, const char *reason)
+{
+    size_t len = reason ? strlen(reason) : 0;
+
+    if (conn->closing || !conn->wsi)
+        return;
+    if (len > MAX_REASON_BYTES)
+        len = MAX_REASON_BYTES;
+    conn->closing = true;
+    conn->close_code = code;
+    conn->close_reason_len = len;
+    if (len)
+        memcpy(conn->close_reason, reason, len);
+    timer_start(conn->server->shard, &conn->timer, CLOSE_FLUSH_MS, on_flush_timeout, conn);
+    lws_callback_on_writable(conn->wsi);
+}
+
+struct close_all {
+    int code;
+    const char *reason;
+};
+
+static void close_each(void *ctx, uint64_t handle, void *item)
+{
+    const struct close_all *how = ctx;
+
+    (void)handle;
+    ws_conn_close(item, how->code, how->reason);
+}
+
+void ws_server_close_all(struct ws_server *server, int code, const char *reason)
+{
+    struct close_all how = {code, reason};
+
+    slots_each(server->conns, close_each, &how);
+}
+
+/* ---- libwebsockets' events ------------------------------------------------------------------------- */
+
+int ws_server_on_upgrade(struct lws *wsi)
+{
+    struct ws_server *server = shard_ws_server(protocol_shard(wsi));
+    const struct ws_server_options *options = server->options;
+    struct ws_upgrade_request request;
+    struct ws_conn *conn = NULL;
+    int status = ws_upgrade_read(wsi, options->subprotocols, &request);
+
+    if (status)
+        goto refuse;
+    status = 503;
+    conn = calloc(1, sizeof(*conn));
+    if (!conn || slots_add(server->conns, conn, &conn->handle))
+        goto refuse;
+    conn->state.kind = PROTOCOL_WS;
+    conn->server = server;
+    conn->last = &conn->first;
+    buf_init(&conn->message, options->max_message);
+    status = options->on_upgrade(options->ctx, server->shard, &request.upgrade, &conn->ctx);
+    if (status) {
+        slots_remove(server->conns, conn->handle);
+        goto refuse;
+    }
+    lws_set_opaque_user_data(wsi, conn);
+    return 0;
+refuse:
+    free(conn);
+    metrics_add(METRIC_client_refused, 1);
+    ws_upgrade_refuse(wsi, status);
+    return -1;
+}
+
+int ws_server_on_established(struct lws *wsi)
+{
+    struct ws_conn *conn = conn_of(wsi);
+
+    if (!conn)
+        return -1;
+    conn->wsi = wsi;
+    metrics_add(METRIC_client_connections, 1);
+    conn->server->options->on_open(conn->ctx, conn);
+    return 0;
+}
+
+static void deliver(struct ws_conn *conn, bool binary, const char *data, size_t len)
+{
+    metrics_add(METRIC_client_messages_in, 1);
+    metrics_add(METRIC_client_bytes_in, len);
+    conn->server->options->on_message(conn->ctx, conn, binary, data, len);
+}
+
+int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
+{
+    struct ws_conn *conn = conn_of(wsi);
+    bool last = lws_is_final_fragment(wsi) && !lws_remaining_packet_payload(wsi);
+
+    if (!conn || conn->closing)
+        return conn ? 0 : -1;
+    if (len > conn->server->options->max_message - conn->message.len) {
+        ws_conn_close(conn, 1009, "message too big");
+        return 0;
+    }
+    if (last && !conn->message.len) { /* whole in one piece: no copy */
+        deliver(conn, lws_frame_is_binary(wsi), len ? data : "", len);
+        return 0;
+    }
+    if (buf_append(&conn->message, data, len)) {
+        ws_conn_close(conn, 1011, "out of memory");
+        return 0;
+    }
+    if (last) {
+        deliver(conn, lws_frame_is_binary(wsi), conn->message.data, conn->message.len);
+        buf_deinit(&conn->message); /* fragments are rare: quiet connections keep no memory */
+    }
+    return 0;
+}
+
+int ws_server_on_writeable(struct lws *wsi)
+{
+    struct ws_conn *conn = conn_of(wsi);
+    struct ws_out *out;
+    bool moved = false;
+
+    if (!conn || conn->dead)
+        return -1;
+    while (conn->first && (!moved || !lws_send_pipe_choked(wsi))) {
+        out = out_pop(conn);
+        moved = out_write(conn, out);
+        free(out);
+        if (!moved)
+            return -1;
+    }
+    if (conn->first) {
+        if (moved)
+            arm_stall(conn);
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    if (!conn->closing) {
+        timer_stop(conn->server->shard, &conn->timer);
+        return 0;
+    }
+    /* A close that finds bytes of ours inside libwebsockets would lose its frame: wait for them. */
+    if (lws_partial_buffered(wsi)) {
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    lws_close_reason(wsi, (enum lws_close_status)conn->close_code, conn->close_reason,
+                     conn->close_reason_len);
+    return -1;
+}
+
+int ws_server_on_peer_close(struct lws *wsi, const void *payload, size_t len)
+{
+    struct ws_conn *conn = conn_of(wsi);
+    const unsigned char *code = payload;
+
+    if (!conn)
+        return 0;
+    if (!conn->closing) {
+        conn->closing = true;
+        conn->close_code = len >= 2 ? code[0] << 8 | code[1] : 1005;
+    }
+    out_clear(conn);
+    return 0; /* libwebsockets echoes it */
+}
+
+void ws_server_on_closed(struct lws *wsi)
+{
+    struct ws_conn *conn = conn_of(wsi);
+    struct ws_server *server;
+
+    if (!conn)
+        return;
+    lws_set_opaque_user_data(wsi, NULL);
+    server = conn->server;
+    timer_stop(server->shard, &conn->timer);
+    server->options->on_close(conn->ctx, conn->wsi ? conn : NULL,
+                              conn->closing ? conn->close_code : 1006);
+    slots_remove(server->conns, conn->handle);
+    out_clear(conn);
+    buf_deinit(&conn->message);
+    free(conn);
+    shard_on_conn_gone(server->shard);
+}
