@@ -167,6 +167,7 @@ bool tool_run_finish(struct tool_run *run, enum antiphon_status status, const ch
         return false;
     buf_init(&out, TOOL_RUN_MAX_RESULT_BYTES + 64);
     if (status) {
+        len = len ? strnlen(text, len) : 0; /* a NUL in a JSON string is refused by many readers */
         if (len == 0) {
             text = status_name(status);
             len = strlen(text);

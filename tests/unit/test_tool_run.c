@@ -405,6 +405,7 @@ static void test_results(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         expect_response(rows[i].status, rows[i].text, strlen(rows[i].text), rows[i].state,
                         rows[i].response);
+    expect_response(ANTIPHON_EDENIED, "cut\0here", 8, TOOL_FAILED, "{\"error\":\"cut\"}");
     expect_response(ANTIPHON_OK, NULL, 0, TOOL_DONE, "{\"result\":null}");
 }
 
