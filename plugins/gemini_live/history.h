@@ -1,0 +1,19 @@
+/* history - earlier turns as the one clientContent that a fresh connection is given. Pure. */
+#ifndef GEMINI_HISTORY_H
+#define GEMINI_HISTORY_H
+#include <cjson/cJSON.h>
+
+#include "text.h"
+
+#define HISTORY_MAX_BYTES (192u * 1024) /* of turns; beyond it the oldest are left out */
+
+/* What the profile and the agent's `live.history` make of run's history (both may say "none"):
+ *   profile "client_content"  turnComplete false: the model waits for more
+ *   profile "initial"         turnComplete true: taken in without an answer, because setup
+ * announced it live.history "collapsed", or the profile's "history_collapsed": true one text of the
+ * user that tells the conversation profile "history_end_user": true a blank turn of the user is
+ * appended if the model spoke last Nothing is said when there is a handle: the service remembers.
+ * *message is NULL if there is nothing to say, else to be freed with free(). ENOMEM is the only
+ * failure. */
+enum antiphon_status history_message(const cJSON *run, char **message);
+#endif

@@ -1,0 +1,280 @@
+#include "openapi.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define OPENAPI_MAX_NODES 4096 /* of one schema; references can multiply */
+
+struct rewrite {
+    const cJSON *root;
+    unsigned nodes;
+};
+
+static cJSON *rewrite_node(struct rewrite *rewrite, const cJSON *schema, unsigned depth);
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+bool openapi_has_properties(const cJSON *schema)
+{
+    const cJSON *properties = get(schema, "properties");
+    return get(schema, "$ref") || get(schema, "allOf") || get(schema, "anyOf") ||
+           (cJSON_IsObject(properties) && properties->child);
+}
+
+static bool is_null_type(const cJSON *schema)
+{
+    const cJSON *type = get(schema, "type");
+    return cJSON_IsString(type) &&
+           (strcmp(type->valuestring, "null") == 0 || strcmp(type->valuestring, "NULL") == 0);
+}
+
+/* The place that "#/a/b" names, or NULL. */
+static const cJSON *resolve_ref(const struct rewrite *rewrite, const char *ref)
+{
+    const cJSON *at = rewrite->root;
+    if (strncmp(ref, "#/", 2) != 0)
+        return NULL;
+    for (ref += 2; at && *ref;) {
+        char name[128];
+        size_t n = strcspn(ref, "/");
+        if (n >= sizeof name)
+            return NULL;
+        memcpy(name, ref, n);
+        name[n] = '\0';
+        at = get(at, name);
+        ref += n + (ref[n] == '/');
+    }
+    return at;
+}
+
+static const char *guess_type(const cJSON *schema)
+{
+    const cJSON *first = get(schema, "enum") ? get(schema, "enum")->child : get(schema, "const");
+    if (get(schema, "properties"))
+        return "OBJECT";
+    if (get(schema, "items") || get(schema, "prefixItems"))
+        return "ARRAY";
+    if (cJSON_IsNumber(first))
+        return "NUMBER";
+    if (cJSON_IsBool(first))
+        return "BOOLEAN";
+    return first || get(schema, "pattern") || get(schema, "maxLength") ? "STRING" : NULL;
+}
+
+static void set_type(cJSON *out, const char *type)
+{
+    char upper[16] = "";
+    for (size_t i = 0; type[i] && i < sizeof upper - 1; i++)
+        upper[i] = (char)toupper((unsigned char)type[i]);
+    cJSON_DeleteItemFromObjectCaseSensitive(out, "type");
+    cJSON_AddStringToObject(out, "type", upper);
+}
+
+static bool has_type(const cJSON *out, const char *type)
+{
+    const char *have = cJSON_GetStringValue(get(out, "type"));
+    return have && strcmp(have, type) == 0;
+}
+
+static void set_nullable(cJSON *out)
+{
+    if (!get(out, "nullable"))
+        cJSON_AddTrueToObject(out, "nullable");
+}
+
+/* "type": "x", ["x", "null"] or ["x", "y"]. */
+static void rewrite_type(const cJSON *schema, cJSON *out)
+{
+    const cJSON *type = get(schema, "type"), *one;
+    const char *single = cJSON_GetStringValue(type);
+    cJSON *any = NULL;
+    int kinds = 0;
+    cJSON_ArrayForEach(one, type)
+    {
+        const char *name = cJSON_GetStringValue(one);
+        if (!name)
+            continue;
+        if (strcmp(name, "null") == 0)
+            set_nullable(out);
+        else if (kinds++ == 0)
+            single = name;
+    }
+    if (is_null_type(schema)) {
+        set_nullable(out);
+        single = "STRING";
+    }
+    if (kinds > 1)
+        any = cJSON_AddArrayToObject(out, "anyOf");
+    cJSON_ArrayForEach(one, type)
+    {
+        if (!any || !cJSON_IsString(one) || strcmp(one->valuestring, "null") == 0)
+            continue;
+        cJSON *branch = cJSON_CreateObject();
+        if (branch)
+            set_type(branch, one->valuestring);
+        cJSON_AddItemToArray(any, branch);
+    }
+    if (!any && !single)
+        single = guess_type(schema);
+    if (!any && single)
+        set_type(out, single);
+}
+
+/* Only lists of strings have a word in the subset. */
+static void rewrite_enum(const cJSON *schema, cJSON *out)
+{
+    const cJSON *values = get(schema, "enum"), *constant = get(schema, "const"), *value;
+    if (!has_type(out, "STRING"))
+        return;
+    if (cJSON_IsString(constant)) {
+        cJSON *list = cJSON_AddArrayToObject(out, "enum");
+        if (list)
+            cJSON_AddItemToArray(list, cJSON_CreateString(constant->valuestring));
+        return;
+    }
+    cJSON *list = NULL;
+    cJSON_ArrayForEach(value, values)
+    {
+        if (cJSON_IsNull(value))
+            set_nullable(out);
+        if (!cJSON_IsString(value))
+            continue;
+        if (!list)
+            list = cJSON_AddArrayToObject(out, "enum");
+        cJSON_AddItemToArray(list, cJSON_CreateString(value->valuestring));
+    }
+}
+
+static void copy_plain(const cJSON *schema, cJSON *out)
+{
+    static const char *const kept[] = {"title",     "description",   "minimum",      "maximum",
+                                       "minLength", "maxLength",     "pattern",      "minItems",
+                                       "maxItems",  "minProperties", "maxProperties"};
+    static const char *const formats[] = {"float", "double", "int32", "int64", "enum", "date-time"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const cJSON *value = get(schema, kept[i]);
+        if ((cJSON_IsString(value) || cJSON_IsNumber(value)) && !get(out, kept[i]))
+            cJSON_AddItemToObject(out, kept[i], cJSON_Duplicate(value, true));
+    }
+    const char *format = cJSON_GetStringValue(get(schema, "format"));
+    for (size_t i = 0; format && i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(format, formats[i]) == 0 && !get(out, "format"))
+            cJSON_AddStringToObject(out, "format", format);
+    if (cJSON_IsTrue(get(schema, "nullable")))
+        set_nullable(out);
+}
+
+static void rewrite_properties(struct rewrite *rewrite, const cJSON *schema, cJSON *out,
+                               unsigned depth)
+{
+    const cJSON *property, *name;
+    cJSON *properties = cJSON_GetObjectItemCaseSensitive(out, "properties");
+    cJSON_ArrayForEach(property, get(schema, "properties"))
+    {
+        cJSON *node = rewrite_node(rewrite, property, depth);
+        if (node && !properties)
+            properties = cJSON_AddObjectToObject(out, "properties");
+        if (!node || !properties || get(properties, property->string) ||
+            !cJSON_AddItemToObject(properties, property->string, node))
+            cJSON_Delete(node);
+    }
+    cJSON *required = cJSON_GetObjectItemCaseSensitive(out, "required");
+    cJSON_ArrayForEach(name, get(schema, "required"))
+    {
+        if (!cJSON_IsString(name) || !get(properties, name->valuestring))
+            continue;
+        if (!required)
+            required = cJSON_AddArrayToObject(out, "required");
+        cJSON_AddItemToArray(required, cJSON_CreateString(name->valuestring));
+    }
+}
+
+static void rewrite_items(struct rewrite *rewrite, const cJSON *schema, cJSON *out, unsigned depth)
+{
+    const cJSON *items = get(schema, "prefixItems");
+    if (!cJSON_IsArray(items))
+        items = get(schema, "items");
+    if (cJSON_IsArray(items))
+        items = items->child;
+    if (!has_type(out, "ARRAY"))
+        return;
+    cJSON *node = cJSON_IsObject(items) ? rewrite_node(rewrite, items, depth) : NULL;
+    if (!node) { /* the service refuses an array without items */
+        node = cJSON_CreateObject();
+        if (node)
+            set_type(node, "STRING");
+    }
+    cJSON_AddItemToObject(out, "items", node);
+}
+
+/* Moves the members of node that out lacks. */
+static void absorb(cJSON *out, cJSON *node)
+{
+    while (node && node->child) {
+        cJSON *member = cJSON_DetachItemViaPointer(node, node->child);
+        if (get(out, member->string))
+            cJSON_Delete(member);
+        else
+            cJSON_AddItemToObject(out, member->string, member);
+    }
+    cJSON_Delete(node);
+}
+
+static void rewrite_any(struct rewrite *rewrite, const cJSON *schema, cJSON *out, unsigned depth)
+{
+    const cJSON *list = get(schema, "anyOf"), *branch;
+    if (!cJSON_IsArray(list))
+        list = get(schema, "oneOf");
+    if (!cJSON_IsArray(list) || get(out, "anyOf"))
+        return;
+    cJSON *any = cJSON_CreateArray();
+    cJSON_ArrayForEach(branch, list)
+    {
+        if (is_null_type(branch))
+            set_nullable(out);
+        else
+            cJSON_AddItemToArray(any, rewrite_node(rewrite, branch, depth));
+    }
+    if (cJSON_GetArraySize(any) > 1) {
+        cJSON_AddItemToObject(out, "anyOf", any);
+        return;
+    }
+    absorb(out, any ? cJSON_DetachItemFromArray(any, 0) : NULL);
+    cJSON_Delete(any);
+}
+
+static cJSON *rewrite_node(struct rewrite *rewrite, const cJSON *schema, unsigned depth)
+{
+    if (!cJSON_IsObject(schema) || depth == 0 || rewrite->nodes == OPENAPI_MAX_NODES)
+        return NULL;
+    rewrite->nodes++;
+    cJSON *out = cJSON_CreateObject();
+    if (!out)
+        return NULL;
+    rewrite_type(schema, out);
+    copy_plain(schema, out);
+    rewrite_enum(schema, out);
+    rewrite_properties(rewrite, schema, out, depth - 1);
+    rewrite_items(rewrite, schema, out, depth - 1);
+    const cJSON *all = get(schema, "allOf"), *part;
+    cJSON_ArrayForEach(part, all)
+    {
+        cJSON *node = rewrite_node(rewrite, part, depth - 1);
+        rewrite_properties(rewrite, part, out, depth - 1);
+        absorb(out, node);
+    }
+    rewrite_any(rewrite, schema, out, depth - 1);
+    const char *ref = cJSON_GetStringValue(get(schema, "$ref"));
+    if (ref)
+        absorb(out, rewrite_node(rewrite, resolve_ref(rewrite, ref), depth - 1));
+    return out;
+}
+
+cJSON *openapi_from(const cJSON *schema)
+{
+    struct rewrite rewrite = {schema, 0};
+    return rewrite_node(&rewrite, schema, OPENAPI_MAX_DEPTH);
+}
