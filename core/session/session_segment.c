@@ -224,7 +224,7 @@ void session_segment(struct session *session, enum segment_input input, struct s
     if (step.actions & (SEGMENT_CLOSE | open))
         session->todo &= ~open; /* an opening that was still to come is overtaken */
     session->todo |= step.actions;
-    if (session->in_model && session->todo)
+    if (session->in_model && (session->todo & (SEGMENT_CLOSE | open)))
         run_later(session);
     else
         run_todo(session);
