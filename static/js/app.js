@@ -75,11 +75,10 @@ byId('retry').addEventListener('click', () => connection.retry());
 function showAgents(hello) {
   const agents = hello.agents ?? [];
   byId('agents-label').hidden = agents.length < 2;
-  const current = agents.find((agent) => agent.name === hello.agent.name);
   byId('agents').replaceChildren(
     ...agents.map((agent) => {
       const option = element('option', { value: agent.folder, text: readable(agent.name || agent.folder) });
-      option.selected = agent.folder === query.get('agent') || (!query.get('agent') && agent === current);
+      option.selected = agent.folder === hello.agent.folder;
       return option;
     }),
   );
