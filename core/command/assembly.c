@@ -31,10 +31,17 @@ static void load_plugin(struct assembly *assembly, const char *name, const char 
     unsigned before = report->faults;
     struct err err = {0};
 
-    if (registry_load(assembly->registry, (const char *const *)config->plugin_dirs, name, plugin_config,
-                      &source, &err) &&
-        report->faults == before)
+    for (size_t i = 0; i < assembly->failed_n; i++) {
+        if (strcmp(assembly->failed[i], name) == 0)
+            return;
+    }
+    if (!registry_load(assembly->registry, (const char *const *)config->plugin_dirs, name, plugin_config,
+                       &source, &err))
+        return;
+    if (report->faults == before)
         report_fault(report, file, line, 0, "", "%s", err.text);
+    if (assembly->failed_n < REGISTRY_MAX_PLUGINS)
+        assembly->failed[assembly->failed_n++] = name;
 }
 
 /* What the settings name, and what an agent names by a plugin's own name. */

@@ -12,6 +12,8 @@ struct assembly {
     struct agents *agents;
     struct profiles *profiles;
     struct registry *registry;
+    const char *failed[REGISTRY_MAX_PLUGINS]; /* borrowed: names that were tried in vain, said once */
+    size_t failed_n;
 };
 /* Reads the settings; with --demo, start the stand-in between this and assembly_load_plugins(). */
 enum antiphon_status assembly_load_config(struct assembly *assembly, const struct config_flags *flags,

@@ -10,6 +10,9 @@
 #include "base/banned.h"
 
 #define DEFAULT_TIMEOUT_MS 30000u
+/* Below what the queue to the model takes at once, with room for its envelope: results that are too long for it become
+ * errors that the model can read, instead of a message that is refused. */
+#define MAX_ANSWER_BYTES (240u * 1024)
 
 static void on_tool_result(struct session *session, struct session_message *message);
 
@@ -159,7 +162,7 @@ void session_answer_tools(struct session *session)
     arm(session);
     if (!segment_live(&session->segment) || !session->conn)
         return; /* after the reconnection */
-    buf_init(&results, TOOL_RUN_MAX_OPEN * (TOOL_RUN_MAX_RESULT_BYTES + 1024));
+    buf_init(&results, MAX_ANSWER_BYTES);
     while (tool_runs_take_batch(&session->tools, &results, over, session)) {
         if (results.len > 0) {
             event.data = results.data;
@@ -192,11 +195,11 @@ void session_on_tool_call(struct session *session, const struct antiphon_event *
     if (status) {
         log_warn("tool", "session=%s tool=%s call not taken: %s", session->id, event->name ? event->name : "",
                  status == ANTIPHON_EEXISTS ? "the same id is open" : status_name(status));
-        return;
+    } else {
+        session_record_call(session, run);
+        begin(session, run);
+        session_record_flush(session);
     }
-    session_record_call(session, run);
-    begin(session, run);
-    session_record_flush(session);
     if (event->index + 1 >= event->count)
         session_answer_tools(session);
 }
@@ -225,11 +228,12 @@ void session_cancel_tools(struct session *session)
 {
     struct buf none;
 
-    if (!tool_runs_open(&session->tools))
+    if (session->tools.n == 0)
         return;
-    buf_init(&none, TOOL_RUN_MAX_OPEN * (TOOL_RUN_MAX_RESULT_BYTES + 1024));
+    buf_init(&none, MAX_ANSWER_BYTES);
     for (size_t i = 0; i < session->tools.n; i++)
         cancel(&session->tools.run[i]);
+    session->tools.due = 0; /* calls of a half-announced batch will not come any more */
     while (tool_runs_take_batch(&session->tools, &none, over, session))
         continue;
     buf_deinit(&none);

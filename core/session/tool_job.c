@@ -14,6 +14,7 @@
 
 #define MAX_RESULT_BYTES (1024u * 1024)
 #define TURNSTILES 64
+#define QUARANTINE 1024
 
 struct tool_job {
     struct antiphon_call call; /* first: the plugin's view */
@@ -80,12 +81,28 @@ static void turnstile_leave(struct turnstile *turnstile)
     pthread_mutex_unlock(&turnstile->mutex);
 }
 
+/* The last jobs that ended are kept a while: a plugin that finishes a call twice, late and from a thread of its own, then
+ * meets a job that says so instead of freed memory. */
+static struct {
+    pthread_mutex_t mutex;
+    struct tool_job *job[QUARANTINE]; /* owned */
+    unsigned at;
+} quarantine = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
 static void job_unref(struct tool_job *job)
 {
+    struct tool_job *oldest;
+
     if (atomic_fetch_sub(&job->refs, 1) != 1)
         return;
     free(job->texts);
-    free(job);
+    job->texts = NULL;
+    pthread_mutex_lock(&quarantine.mutex);
+    oldest = quarantine.job[quarantine.at];
+    quarantine.job[quarantine.at] = job;
+    quarantine.at = (quarantine.at + 1) % QUARANTINE;
+    pthread_mutex_unlock(&quarantine.mutex);
+    free(oldest);
 }
 
 static void job_deliver(struct tool_job *job, bool progress, enum antiphon_status status,
