@@ -106,8 +106,15 @@ void session_apply_turn(struct session *session, unsigned actions)
 void session_turn(struct session *session, enum turn_input input)
 {
     enum turn_state before = session->turn.state;
+    uint64_t id = session->turn.id, next;
+    unsigned actions = turn_step(&session->turn, input);
 
-    session_apply_turn(session, turn_step(&session->turn, input));
+    /* The end of a turn is told under its own number, although text typed meanwhile has begun the next. */
+    next = session->turn.id;
+    if (actions & (TURN_TELL_COMPLETE | TURN_TELL_INTERRUPTED))
+        session->turn.id = id;
+    session_apply_turn(session, actions);
+    session->turn.id = next;
     if (before != session->turn.state)
         log_debug("session", "session=%s turn=%llu %s -> %s", session->id,
                   (unsigned long long)session->turn.id, turn_state_name(before),
