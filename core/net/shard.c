@@ -273,7 +273,7 @@ static void on_stop_message(void *owner, struct inbox_message *message, bool dro
 
 void shard_on_conn_gone(struct shard *shard)
 {
-    if (shard->stopping && !ws_server_count(shard->ws))
+    if (shard->stopping && !shard->gone && !ws_server_count(shard->ws))
         uv_stop(&shard->loop);
 }
 

@@ -12,10 +12,12 @@
 #include "base/slots.h"
 #include "net/protocol.h"
 #include "net/shard.h"
+#include "net/tcp_progress.h"
 #include "net/ws_upgrade.h"
 #include "base/banned.h"
 
 #define CLOSE_FLUSH_MS   5000u
+#define CLOSE_ANSWER_MS  5000u
 #define MAX_REASON_BYTES 123u
 #define MAX_OUT_BYTES    (64u * 1024 * 1024) /* one message; far beyond what anybody sends */
 
@@ -39,7 +41,9 @@ struct ws_conn { /* [shard] */
     size_t control_bytes, audio_bytes;
     unsigned control_messages;
     struct timer timer; /* stall, or the bound of a flush before the close */
+    uint64_t acked;     /* when the timer was armed for a stall */
     bool closing;       /* close_code is decided, no more messages in */
+    bool close_sent;    /* our close frame is out, or on its way */
     bool dead;          /* the socket was shut down under libwebsockets */
     int close_code;
     unsigned char close_reason[MAX_REASON_BYTES];
@@ -192,10 +196,25 @@ static void conn_kill(struct ws_conn *conn, int code)
     conn->dead = true;
 }
 
+static void on_stall(void *ctx);
+
+static void arm_stall(struct ws_conn *conn)
+{
+    if (conn->closing || !conn->server->options->stall_ms)
+        return;
+    conn->acked = tcp_progress_acked(lws_get_socket_fd(conn->wsi));
+    timer_start(conn->server->shard, &conn->timer, conn->server->options->stall_ms, on_stall, conn);
+}
+
 static void on_stall(void *ctx)
 {
     struct ws_conn *conn = ctx;
 
+    /* What libwebsockets still holds of a large message moves without telling us. */
+    if (tcp_progress_acked(lws_get_socket_fd(conn->wsi)) != conn->acked) {
+        arm_stall(conn);
+        return;
+    }
     log_info("ws", "client took nothing for too long, dropped");
     conn_kill(conn, 1013);
 }
@@ -215,12 +234,6 @@ static bool out_write(struct ws_conn *conn, struct ws_out *out)
     metrics_add(METRIC_client_messages_out, 1);
     metrics_add(METRIC_client_bytes_out, out->len);
     return true;
-}
-
-static void arm_stall(struct ws_conn *conn)
-{
-    if (!conn->closing && conn->server->options->stall_ms)
-        timer_start(conn->server->shard, &conn->timer, conn->server->options->stall_ms, on_stall, conn);
 }
 
 static enum antiphon_status out_queue(struct ws_conn *conn, struct ws_out *out)
@@ -396,6 +409,26 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
     return 0;
 }
 
+/* The close frame is an ordinary write, and the client's answer ends the connection (on_peer_close). The way
+ * that libwebsockets has for it (lws_close_reason() and -1) loses the frame: on libuv, Debian's build closes
+ * twice "to confirm" that nothing happens (4.1.6, service.c), and the second time hangs up at once. */
+static int send_close(struct ws_conn *conn)
+{
+    unsigned char frame[LWS_PRE + 4 + MAX_REASON_BYTES], *at = frame + LWS_PRE;
+    size_t len = 4 + conn->close_reason_len;
+
+    if (conn->close_sent)
+        return 0;
+    conn->close_sent = true;
+    at[0] = 0x88; /* FIN, close */
+    at[1] = (unsigned char)(2 + conn->close_reason_len);
+    at[2] = (unsigned char)(conn->close_code >> 8);
+    at[3] = (unsigned char)conn->close_code;
+    memcpy(at + 4, conn->close_reason, conn->close_reason_len);
+    timer_start(conn->server->shard, &conn->timer, CLOSE_ANSWER_MS, on_flush_timeout, conn);
+    return lws_write(conn->wsi, at, len, LWS_WRITE_HTTP) < 0 ? -1 : 0; /* HTTP: as it is */
+}
+
 int ws_server_on_writeable(struct lws *wsi)
 {
     struct ws_conn *conn = conn_of(wsi);
@@ -412,8 +445,7 @@ int ws_server_on_writeable(struct lws *wsi)
             return -1;
     }
     if (conn->first) {
-        if (moved)
-            arm_stall(conn);
+        arm_stall(conn);
         lws_callback_on_writable(wsi);
         return 0;
     }
@@ -421,14 +453,7 @@ int ws_server_on_writeable(struct lws *wsi)
         timer_stop(conn->server->shard, &conn->timer);
         return 0;
     }
-    /* A close that finds bytes of ours inside libwebsockets would lose its frame: wait for them. */
-    if (lws_partial_buffered(wsi)) {
-        lws_callback_on_writable(wsi);
-        return 0;
-    }
-    lws_close_reason(wsi, (enum lws_close_status)conn->close_code, conn->close_reason,
-                     conn->close_reason_len);
-    return -1;
+    return send_close(conn);
 }
 
 int ws_server_on_peer_close(struct lws *wsi, const void *payload, size_t len)
@@ -436,8 +461,8 @@ int ws_server_on_peer_close(struct lws *wsi, const void *payload, size_t len)
     struct ws_conn *conn = conn_of(wsi);
     const unsigned char *code = payload;
 
-    if (!conn)
-        return 0;
+    if (!conn || conn->close_sent)
+        return -1; /* it is the answer to ours */
     if (!conn->closing) {
         conn->closing = true;
         conn->close_code = len >= 2 ? code[0] << 8 | code[1] : 1005;

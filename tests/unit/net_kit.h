@@ -186,6 +186,90 @@ static inline void kit_http(int port, const char *request, char *answer, size_t 
     close(fd);
 }
 
+/* ---- a WebSocket client by hand ----------------------------------------------------------------------- */
+
+#define KIT_KEY "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+#define KIT_UPGRADE "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" KIT_KEY
+
+/* Sends the handshake and gives the head of the answer. */
+static inline int kit_ws_ask(int fd, const char *path, const char *headers, char *answer, size_t size)
+{
+    char request[2048];
+
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n" KIT_UPGRADE "%s\r\n",
+             path, headers);
+    kit_puts(fd, request);
+    kit_recv_head(fd, answer, size);
+    return !strncmp(answer, "HTTP/1.1 ", 9) ? (int)strtol(answer + 9, NULL, 10) : 0;
+}
+
+static inline int kit_ws_connect(int port, const char *path, int receive_bytes)
+{
+    char answer[1024];
+    int fd = kit_connect_with(port, receive_bytes);
+
+    assert_int_equal(kit_ws_ask(fd, path, "", answer, sizeof(answer)), 101);
+    return fd;
+}
+
+/* first: FIN bit and opcode. */
+static inline void kit_ws_send(int fd, unsigned first, const void *data, size_t len)
+{
+    unsigned char *frame = malloc(len + 14);
+    size_t at = 2;
+
+    frame[0] = (unsigned char)first;
+    if (len < 126) {
+        frame[1] = (unsigned char)(0x80u | len);
+    } else if (len < 65536) {
+        frame[1] = 0x80u | 126;
+        frame[at++] = (unsigned char)(len >> 8);
+        frame[at++] = (unsigned char)len;
+    } else {
+        frame[1] = 0x80u | 127;
+        for (int i = 7; i >= 0; i--)
+            frame[at++] = (unsigned char)((uint64_t)len >> (8 * i));
+    }
+    memcpy(frame + at, "\x11\x22\x33\x44", 4);
+    for (size_t i = 0; i < len; i++)
+        frame[at + 4 + i] = ((const unsigned char *)data)[i] ^ frame[at + (i & 3)];
+    kit_send(fd, frame, at + 4 + len);
+    free(frame);
+}
+
+/* One frame; its first byte, or 0 if the connection ended. data has room for size - 1 bytes and a NUL. */
+static inline unsigned kit_ws_recv(int fd, char *data, size_t size, size_t *len)
+{
+    unsigned char head[8];
+    unsigned first;
+    uint64_t n;
+
+    *len = 0;
+    if (!kit_recv(fd, (char *)head, 1))
+        return 0;
+    first = head[0];
+    kit_recv_all(fd, (char *)head, 1);
+    n = head[0];
+    if (n >= 126) {
+        size_t bytes = n == 126 ? 2 : 8;
+        kit_recv_all(fd, (char *)head, bytes);
+        n = 0;
+        for (size_t i = 0; i < bytes; i++)
+            n = n << 8 | head[i];
+    }
+    if (n >= size)
+        fail_msg("a frame of %zu bytes", (size_t)n);
+    kit_recv_all(fd, data, (size_t)n);
+    data[n] = '\0';
+    *len = (size_t)n;
+    return first;
+}
+
+static inline int kit_ws_code(const char *payload)
+{
+    return (unsigned char)payload[0] << 8 | (unsigned char)payload[1];
+}
+
 static inline int kit_listen(int *port)
 {
     struct sockaddr_in name = {.sin_family = AF_INET};

@@ -281,10 +281,467 @@ static void test_echo(void **state)
     assert_false(client.closed);
 }
 
+static void test_pieces(void **state)
+{
+    char data[256];
+    size_t len;
+    unsigned seen[2];
+    int fd = kit_ws_connect(port, "/ws/1", 0);
+
+    (void)state;
+    kit_ws_send(fd, 0x02, "one ", 4); /* binary, not the last */
+    kit_ws_send(fd, 0x89, "ping", 4); /* between the pieces */
+    kit_ws_send(fd, 0x00, "", 0);
+    kit_ws_send(fd, 0x80, "two", 3);
+    for (int i = 0; i < 2; i++) { /* the pong may come behind the message */
+        seen[i] = kit_ws_recv(fd, data, sizeof(data), &len);
+        assert_string_equal(data, seen[i] == 0x8a ? "ping" : "one two");
+    }
+    assert_int_equal(seen[0] ^ seen[1], 0x8a ^ 0x82);
+    kit_ws_send(fd, 0x01, "", 0); /* first piece empty */
+    kit_ws_send(fd, 0x80, "x", 1);
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x81);
+    assert_string_equal(data, "x");
+    close(fd);
+    KIT_WAIT(closed == 1);
+    assert_int_equal(last_close_code, 1006);
+}
+
+static void test_large(void **state)
+{
+    size_t size = 1024 * 1024, len;
+    char *data = malloc(size + 16), *back = malloc(size + 16);
+    int fd = kit_ws_connect(port, "/ws/1", 0);
+
+    (void)state;
+    for (size_t i = 0; i < size + 1; i++)
+        data[i] = (char)(i * 7 + (i >> 10));
+    kit_ws_send(fd, 0x82, data, size);
+    assert_int_equal(kit_ws_recv(fd, back, size + 1, &len), 0x82);
+    assert_int_equal(len, size);
+    assert_memory_equal(data, back, size);
+    kit_ws_send(fd, 0x82, data, size + 1);
+    assert_int_equal(kit_ws_recv(fd, back, size, &len), 0x88);
+    assert_int_equal(kit_ws_code(back), 1009);
+    close(fd);
+    KIT_WAIT(closed == 1);
+    assert_int_equal(last_close_code, 1009);
+    /* the same, one byte at a time too many, in pieces */
+    fd = kit_ws_connect(port, "/ws/1", 0);
+    kit_ws_send(fd, 0x02, data, size);
+    kit_ws_send(fd, 0x80, data, 1);
+    assert_int_equal(kit_ws_recv(fd, back, size, &len), 0x88);
+    assert_int_equal(kit_ws_code(back), 1009);
+    close(fd);
+    free(data);
+    free(back);
+    KIT_WAIT(closed == 2);
+}
+
+static void test_close_codes(void **state)
+{
+    struct client client = {0};
+    char data[256];
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 0);
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "close 4321", 10);
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x81); /* flushed first */
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x88);
+    assert_int_equal(kit_ws_code(data), 4321);
+    assert_string_equal(data + 2, "as you wish");
+    kit_ws_send(fd, 0x88, data, 2);
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0);
+    close(fd);
+    KIT_WAIT(closed == 1);
+    assert_int_equal(last_close_code, 4321);
+
+    fd = kit_ws_connect(port, "/ws/1", 0);
+    kit_ws_send(fd, 0x88, "\x0f\xa1" "bye", 5);
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x88);
+    assert_int_equal(kit_ws_code(data), 4001);
+    KIT_WAIT(closed == 2);
+    assert_int_equal(last_close_code, 4001);
+    close(fd);
+
+    fd = kit_ws_connect(port, "/ws/1", 0);
+    kit_ws_send(fd, 0x88, "", 0);
+    KIT_WAIT(closed == 3);
+    assert_int_equal(last_close_code, 1005);
+    close(fd);
+
+    client_open(&client, "/ws/1");
+    KIT_WAIT(client.open);
+    client_say(&client, "close 1013");
+    KIT_WAIT(client.closed && client.messages == 1);
+    assert_int_equal(client.end.status, 0);
+    assert_int_equal(client.end.stage, ANTIPHON_WS_OPEN);
+    assert_int_equal(client.end.code, 1013);
+    assert_string_equal(client.reason, "as you wish");
+    KIT_WAIT(closed == 4);
+    assert_int_equal(last_close_code, 1013);
+}
+
+static void expect_refusal(const char *path, const char *headers, int status)
+{
+    char answer[1024], rest[64];
+    int fd = kit_connect(port), got = kit_ws_ask(fd, path, headers, answer, sizeof(answer));
+
+    assert_int_equal(got, status);
+    if (status != 101) {
+        assert_non_null(strstr(answer, "Connection: close\r\n"));
+        assert_non_null(strstr(answer, "Content-Length: 0\r\n"));
+        assert_non_null(strstr(answer, "Content-Type: text/plain; charset=utf-8\r\n"));
+        assert_int_equal(kit_recv_to_end(fd, rest, sizeof(rest)), 0);
+    }
+    close(fd);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    expect_refusal("/refuse/403", "", 403);
+    expect_refusal("/refuse/404", "", 404);
+    expect_refusal("/refuse/400", "", 400);
+    expect_refusal("/refuse/503", "", 503);
+    assert_int_equal(upgrades, 4);
+    expect_refusal("/ws/1", "Sec-WebSocket-Protocol: unknown\r\n", 400);
+    expect_refusal("/ws/1", "Sec-WebSocket-Protocol: unknown, also-unknown\r\n", 400);
+    expect_refusal("/ws/1", "Sec-WebSocket-Protocol: (default)\r\n", 400);
+    expect_refusal("/ws/1", "Sec-WebSocket-Protocol: (listener)\r\n", 400);
+    assert_int_equal(upgrades, 4);
+    assert_int_equal(opened, 0);
+}
+
+static void test_subprotocols(void **state)
+{
+    static const struct {
+        const char *offer, *chosen;
+    } rows[] = {
+        {"", ""},
+        {"Sec-WebSocket-Protocol: antiphon.v1\r\n", "antiphon.v1"},
+        {"Sec-WebSocket-Protocol: unknown, antiphon.v1\r\n", "antiphon.v1"},
+        {"Sec-WebSocket-Protocol: other.v2, antiphon.v1\r\n", "other.v2"},
+        {"Sec-WebSocket-Protocol: unknown\r\nSec-WebSocket-Protocol: other.v2\r\n", "other.v2"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char answer[1024], want[96];
+        const char *header;
+        int fd = kit_connect(port);
+        assert_int_equal(kit_ws_ask(fd, "/ws/1", rows[i].offer, answer, sizeof(answer)), 101);
+        header = strstr(answer, "Sec-WebSocket-Protocol: ");
+        if (*rows[i].chosen) {
+            snprintf(want, sizeof(want), "Sec-WebSocket-Protocol: %s\r\n", rows[i].chosen);
+            assert_non_null(strstr(answer, want));
+        } else {
+            assert_null(header);
+        }
+        KIT_WAIT(opened == (int)i + 1);
+        assert_string_equal(last_subprotocol, rows[i].chosen);
+        kit_ws_send(fd, 0x81, "hi", 2); /* its callback works as well */
+        assert_int_equal(kit_recv(fd, answer, 4), 4);
+        close(fd);
+    }
+}
+
+static void test_bad_handshakes(void **state)
+{
+    static const char *const requests[] = {
+        "POST /ws/1 HTTP/1.1\r\nHost: a\r\n" KIT_UPGRADE "\r\n",
+        "GET /ws/1 HTTP/1.1\r\n" KIT_UPGRADE "\r\n",
+        "GET /ws/1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n" KIT_KEY "\r\n",
+        "GET /ws/1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n",
+        "GET /ws/1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: short\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        "GET /ws/1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\nSec-WebSocket-Version: 8\r\n\r\n",
+        "GET /ws/1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        char answer[2048];
+        kit_http(port, requests[i], answer, sizeof(answer));
+        if (strncmp(answer, "HTTP/1.1 400 ", 13))
+            fail_msg("request %zu: %s", i, answer);
+    }
+    assert_int_equal(upgrades, 0);
+}
+
+/* The double free of CVE-2025-11677: libwebsockets answers an unknown upgrade on a kept-alive connection and
+ * goes on with headers that it has given back. */
+static void test_upgrade_after_keep_alive(void **state)
+{
+    static const char *const seconds[] = {
+        "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n"
+        "GET /y HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+        "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+        char answer[4096], body[64];
+        int fd = kit_connect(port);
+        kit_puts(fd, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        kit_recv_head(fd, answer, sizeof(answer));
+        assert_int_equal(strncmp(answer, "HTTP/1.1 404 ", 13), 0);
+        kit_recv_all(fd, body, strlen("{\"detail\":\"Not Found\"}"));
+        kit_puts(fd, seconds[i]);
+        kit_recv_to_end(fd, answer, sizeof(answer));
+        assert_null(strstr(answer, " 101 "));
+        close(fd);
+    }
+    assert_int_equal(upgrades, 0);
+}
+
+static void test_paths(void **state)
+{
+    static const struct {
+        const char *sent, *path, *query;
+    } rows[] = {
+        {"/ws/%31%32", "/ws/12", "(none)"},
+        {"/a//b/./c/../d", "/a/b/d", "(none)"},
+        {"/ws/1?q", "/ws/1", ""},
+        {"/ws/1?&x=1&q=%3d%20+%26", "/ws/1", "=  &"},
+        {"/ws/1?q=a=b", "/ws/1", "a=b"},
+        {"/ws/a&b?q=1", "/ws/a&b", "1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int fd = kit_ws_connect(port, rows[i].sent, 0);
+        KIT_WAIT(opened == (int)i + 1);
+        assert_string_equal(last_path, rows[i].path);
+        assert_string_equal(last_query, rows[i].query);
+        close(fd);
+    }
+}
+
+#define MANY 300
+
+static void test_many(void **state)
+{
+    struct client *clients = calloc(MANY, sizeof(*clients));
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        client_open(&clients[i], "/ws/1");
+    for (int i = 0; i < MANY; i++) {
+        KIT_WAIT(clients[i].open);
+        client_say(&clients[i], "hello");
+    }
+    for (int i = 0; i < MANY; i++)
+        KIT_WAIT(clients[i].messages == 1);
+    for (int i = 0; i < MANY; i++)
+        client_close(&clients[i], 1000);
+    KIT_WAIT(closed == MANY);
+    free(clients);
+}
+
+static void test_too_many(void **state)
+{
+    int fds[8], refused = 0;
+    char answer[1024];
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        fds[i] = kit_connect(port);
+        refused += kit_ws_ask(fds[i], "/ws/1", "", answer, sizeof(answer)) == 503;
+    }
+    assert_true(refused >= 8 - 3 * SHARDS); /* at most 3 a shard */
+    for (unsigned i = 0; i < 8; i++)
+        close(fds[i]);
+    KIT_WAIT(closed == 8 - refused);
+    fds[0] = kit_ws_connect(port, "/ws/1", 0); /* and there is room again */
+    close(fds[0]);
+}
+
+static int set_up_few(void **state)
+{
+    ws_options.max_connections = 3;
+    return set_up(state);
+}
+
+static int tear_down_few(void **state)
+{
+    ws_options.max_connections = 600;
+    return tear_down(state);
+}
+
+/* A client that does not read: the oldest audio goes, the newest stays, control stays, all in order. */
+static void test_audio_bound(void **state)
+{
+    unsigned index, previous = 0, n = 0, control = 0;
+    uint64_t dropped = metrics_get(METRIC_client_audio_dropped);
+    char *data = malloc(100000);
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 4096);
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "audio 400 10000", 15);
+    kit_ws_send(fd, 0x81, "behind it", 9);
+    for (;;) {
+        unsigned first = kit_ws_recv(fd, data, 100000, &len);
+        if (first == 0x81) {
+            assert_string_equal(data, "behind it");
+            control++;
+            break;
+        }
+        assert_int_equal(first, 0x82);
+        assert_int_equal(len, 10000);
+        memcpy(&index, data, sizeof(index));
+        assert_true(!n || index > previous);
+        previous = index;
+        n++;
+    }
+    assert_int_equal(previous, 399);
+    assert_int_equal(control, 1);
+    dropped = metrics_get(METRIC_client_audio_dropped) - dropped;
+    assert_int_equal(n + dropped, 400);
+    assert_true(dropped > 100);
+    close(fd);
+    free(data);
+}
+
+static void test_drop_audio(void **state)
+{
+    unsigned n = 0, told;
+    char *data = malloc(100000);
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 4096);
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "audio 100 10000", 15);
+    kit_ws_send(fd, 0x81, "drop", 4);
+    while (kit_ws_recv(fd, data, 100000, &len) == 0x82)
+        n++;
+    told = (unsigned)strtoul(data, NULL, 10);
+    assert_true(told > 0 && told <= 26); /* what the bound had left */
+    assert_true(n > 0 && n < 100);
+    close(fd);
+    free(data);
+}
+
+static void test_control_bound(void **state)
+{
+    char *data = malloc(100000);
+    unsigned n = 0, first;
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 4096);
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "control 1000 10000", 18);
+    while ((first = kit_ws_recv(fd, data, 100000, &len)) == 0x82)
+        n++;
+    assert_int_equal(first, 0x88); /* after what was queued */
+    assert_int_equal(kit_ws_code(data), 1013);
+    assert_true(n > 6 && n < 1000);
+    close(fd);
+    KIT_WAIT(closed == 1);
+    assert_int_equal(last_close_code, 1013);
+    free(data);
+}
+
+static void test_stall(void **state)
+{
+    int fd = kit_ws_connect(port, "/ws/1", 4096);
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "audio 400 10000", 15);
+    KIT_WAIT(closed == 1);
+    assert_int_equal(last_close_code, 1013);
+    close(fd);
+}
+
+/* What is queued when the server stops still arrives, then 1001. */
+static void test_stop_flushes(void **state)
+{
+    char *data = malloc(100000);
+    unsigned n = 0, first;
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 0), other = kit_ws_connect(port, "/ws/1", 0);
+    pthread_t thread;
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "audio 20 10000", 14);
+    kit_ws_send(other, 0x81, "x", 1); /* an idle one */
+    kit_ws_recv(other, data, 100000, &len);
+    assert_int_equal(kit_ws_recv(fd, data, 100000, &len), 0x82);
+    pthread_create(&thread, NULL, (void *(*)(void *))(void (*)(void))tear_down, state);
+    for (n = 1; (first = kit_ws_recv(fd, data, 100000, &len)) == 0x82; n++)
+        ;
+    assert_int_equal(n, 20);
+    assert_int_equal(first, 0x88);
+    assert_int_equal(kit_ws_code(data), 1001);
+    assert_int_equal(kit_ws_recv(other, data, 100000, &len), 0x88);
+    assert_int_equal(kit_ws_code(data), 1001);
+    close(fd);
+    close(other);
+    pthread_join(thread, NULL);
+    assert_int_equal(closed, 2);
+    free(data);
+}
+
+static void test_stop_accepting(void **state)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    char data[64];
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 0), late = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    for (unsigned i = 0; i < SHARDS; i++)
+        shard_stop_accepting(shards[i]);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(late, (struct sockaddr *)&to, sizeof(to)), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    kit_ws_send(fd, 0x81, "still", 5); /* the others live on */
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x81);
+    close(late);
+    close(fd);
+}
+
+static void test_port_in_use(void **state)
+{
+    struct err err = {0};
+    int taken = port, reserve = -1;
+
+    (void)state;
+    assert_int_equal(listener_probe("127.0.0.1", &taken, &reserve, &err), ANTIPHON_EEXISTS);
+    assert_non_null(strstr(err.text, "is in use"));
+    assert_int_equal(listener_probe("no.such.host.invalid", &taken, &reserve, &err), ANTIPHON_EINVAL);
+    assert_int_equal(reserve, -1);
+}
+
 int main(void)
 {
+#define SHARDED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_echo, set_up, tear_down),
+        SHARDED(test_echo),
+        SHARDED(test_pieces),
+        SHARDED(test_large),
+        SHARDED(test_close_codes),
+        SHARDED(test_refusals),
+        SHARDED(test_subprotocols),
+        SHARDED(test_bad_handshakes),
+        SHARDED(test_upgrade_after_keep_alive),
+        SHARDED(test_paths),
+        SHARDED(test_many),
+        cmocka_unit_test_setup_teardown(test_too_many, set_up_few, tear_down_few),
+        SHARDED(test_audio_bound),
+        SHARDED(test_drop_audio),
+        SHARDED(test_control_bound),
+        SHARDED(test_stall),
+        cmocka_unit_test_setup(test_stop_flushes, set_up),
+        SHARDED(test_stop_accepting),
+        SHARDED(test_port_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
