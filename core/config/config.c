@@ -12,10 +12,10 @@
 #include "config/dotenv.h"
 #include "config/expand.h"
 #include "config/layout.h"
+#include "net/shard.h"
 #include "base/banned.h"
 
 #define DEFAULT_FILE "antiphon.yaml"
-#define MAX_SHARDS   256
 
 struct loader {
     struct config *config;
@@ -50,7 +50,7 @@ static unsigned cores(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return n < 1 ? 1 : n > MAX_SHARDS ? MAX_SHARDS : (unsigned)n;
+    return n < 1 ? 1 : n > SHARD_MAX ? SHARD_MAX : (unsigned)n;
 }
 
 /* ---- the file
@@ -302,7 +302,7 @@ static void take_environment(struct loader *loader)
     if ((value = variable("ANTIPHON_HOST")))
         put(loader, &config->host, value);
     take_number_variable(loader, "ANTIPHON_PORT", 65535, &port);
-    take_number_variable(loader, "ANTIPHON_SHARDS", MAX_SHARDS, &shards);
+    take_number_variable(loader, "ANTIPHON_SHARDS", SHARD_MAX, &shards);
     config->port = (int)port;
     config->shards = (unsigned)shards;
     take_level(loader, variable("ANTIPHON_LOG_LEVEL"), "ANTIPHON_LOG_LEVEL");
@@ -330,9 +330,9 @@ static void take_flags(struct loader *loader, const struct config_flags *flags)
                      "must be a whole number from 0 to 65535");
     else if (flags->port >= 0)
         config->port = flags->port;
-    if (flags->shards > MAX_SHARDS)
+    if (flags->shards > SHARD_MAX)
         report_fault(loader->report, NULL, 0, 0, "--shards", "must be a whole number from 0 to %d",
-                     MAX_SHARDS);
+                     SHARD_MAX);
     else if (flags->shards >= 0)
         config->shards = (unsigned)flags->shards;
     take_level(loader, flags->log_level, "--log-level");

@@ -468,6 +468,21 @@ static void test_layout(void **state)
 
     assert_int_equal(layout_find_from("/", &layout, &err), ANTIPHON_OK);
     layout_deinit(&layout);
+
+    /* Installed under another prefix than the one that was configured. */
+    const char *tail = strstr(ANTIPHON_INSTALL_DATADIR, "/share/antiphon");
+    if (tail && strcmp(tail, "/share/antiphon") == 0) {
+        assert_int_equal(mkdir("share", 0700) | mkdir("share/antiphon", 0700), 0);
+        snprintf(dir, sizeof(dir), "%s/bin", home);
+        assert_int_equal(layout_find_from(dir, &layout, &err), ANTIPHON_OK);
+        snprintf(want, sizeof(want), "%s/share/antiphon/static", home);
+        assert_string_equal(layout.statics, want);
+        assert_int_equal(strncmp(layout.plugins, home, strlen(home)), 0);
+        assert_non_null(strstr(layout.plugins, "/antiphon/plugins"));
+        layout_deinit(&layout);
+        rmdir("share/antiphon");
+        rmdir("share");
+    }
 }
 
 static void test_no_memory(void **state)
