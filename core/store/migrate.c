@@ -63,8 +63,7 @@ static enum antiphon_status applied_version(sqlite3 *db, const char *path, int *
     return status;
 }
 
-/* ---- backup -----------------------------------------------------------------------------------
- */
+/* ---- backup ------------------------------------------------------------------------------- */
 
 static enum antiphon_status file_fail(const char *name, struct err *err)
 {
@@ -157,8 +156,7 @@ static enum antiphon_status make_backup(sqlite3 *db, const char *path, int versi
     return ANTIPHON_OK;
 }
 
-/* ---- migrations -------------------------------------------------------------------------------
- */
+/* ---- migrations --------------------------------------------------------------------------- */
 
 static enum antiphon_status insert_row(sqlite3 *db, const char *path, int version, const char *name,
                                        struct err *err)

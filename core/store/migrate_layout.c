@@ -3,8 +3,7 @@
 #include "store/store_sql.h"
 #include "base/banned.h"
 
-/* Each asks for the number of columns that we use, and minus that of columns we would have to fill.
- */
+/* Each asks for the number of columns that we use, less many for one we would have to fill. */
 #define COLUMNS(table, names)                                                                      \
     "SELECT coalesce(sum(CASE WHEN name IN (" names ") THEN 1"                                     \
     " WHEN \"notnull\" AND dflt_value IS NULL THEN -100 ELSE 0 END), 0)"                           \

@@ -15,9 +15,10 @@
 
 #define DEFAULT_READERS 2
 #define MAX_READERS     16
-#define MAX_BATCH       1024 /* units of one transaction: bounds how long the first waits for the last \
-                              */
-#define IDLE_MS  1000        /* without work, before the log is copied into the database */
+#define MAX_BATCH                                                                                  \
+    1024              /* units of one transaction: bounds how long the first waits for the last    \
+                       */
+#define IDLE_MS  1000 /* without work, before the log is copied into the database */
 #define CLOSE_MS 4000
 
 struct load {
@@ -57,8 +58,7 @@ struct store {
     bool closing, abandoned, failing;
 };
 
-/* ---- writer -----------------------------------------------------------------------------------
- */
+/* ---- writer ------------------------------------------------------------------------------- */
 
 static struct timespec after_ms(long ms)
 {
@@ -73,8 +73,7 @@ static struct timespec after_ms(long ms)
     return time;
 }
 
-/* What waits, or NULL when the store is being closed and nothing does. [store thread], mutex held
- */
+/* What waits, or NULL when the store is being closed and nothing does. Mutex held. */
 static struct store_unit *next_batch(struct store *store)
 {
     while (!store->head && !store->closing) {
@@ -153,8 +152,7 @@ static void *run_writer(void *arg)
     return NULL;
 }
 
-/* ---- readers ----------------------------------------------------------------------------------
- */
+/* ---- readers ------------------------------------------------------------------------------ */
 
 /* Takes one request off the queue; mutex held. */
 static struct load *next_load(struct store *store)
@@ -176,8 +174,7 @@ static void answer_load(struct load *load, enum antiphon_status status,
     free(load);
 }
 
-/* Called with the mutex held, which it gives up meanwhile. False: the closing thread has answered.
- */
+/* The mutex is held, and given up meanwhile. False: the closing thread has answered. */
 static bool serve_load(struct reader *reader, struct load *load, bool dropped)
 {
     struct store *store = reader->store;
@@ -217,8 +214,7 @@ static void *run_reader(void *arg)
     return NULL;
 }
 
-/* ---- open and close ---------------------------------------------------------------------------
- */
+/* ---- open and close ----------------------------------------------------------------------- */
 
 static enum antiphon_status start_thread(struct store *store, pthread_t *thread, const char *name,
                                          void *(*run)(void *), void *arg, struct err *err)
@@ -304,6 +300,9 @@ static void abandon(struct store *store)
         if (store->readers[i].load)
             store->readers[i].load->loaded(store->readers[i].load->ctx, ANTIPHON_ETIMEOUT, NULL);
     pthread_mutex_unlock(&store->mutex);
+    pthread_detach(store->writer);
+    for (unsigned i = 0; i < store->readers_n; i++)
+        pthread_detach(store->readers[i].thread);
     log_error("store", "the disk does not answer: up to %zu records are not saved", records);
     for (; in_flight; in_flight = in_flight->next)
         if (in_flight->done)
@@ -372,8 +371,7 @@ void store_close(struct store *store)
         close_parts(store, true);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests ----------------------------------------------------------------------------- */
 
 enum antiphon_status store_append(struct store *store, const struct store_record *records, size_t n,
                                   store_done_fn *done, void *ctx)

@@ -36,25 +36,30 @@ struct store_record {
     double timestamp;          /* seconds since the epoch */
     const char *json;          /* EVENT: event_data as ADK writes it (snake_case) */
     size_t json_len;
-    /* EVENT: JSON object or NULL, merged by SQL with the prefixes app:, user: and temp: (not stored);
-     * numbers stay text. */
+    /* EVENT: JSON object or NULL, merged key by key with the prefixes app:, user: and temp: (not stored);
+     * values stay the text they are (state.h). */
     const char *state_delta;
     const char *model;         /* HANDLE: what the handle is good for (model id and backend) */
 };
 
 /* [main] Opens or creates; runs migrations (numbered, forward only, backup first). Refuses, with a sentence for
- * the operator: EDENIED unwritable; EEXISTS another server holds `<path>.lock`; EINVAL a newer
- * schema of ours, ADK's older layouts (named), not a database. */
+ * the operator: EDENIED unwritable; ENOTFOUND no such folder; EEXISTS another server holds `<path>.lock`;
+ * EINVAL a newer schema of ours, ADK's older layouts (named), another program's tables, a damaged
+ * file, not a database. A refused file is left as it was. */
 enum antiphon_status store_open(const struct store_options *options, struct store **store,
                                 struct err *err) MUST_CHECK;
-/* [main] Commits everything that waits (bounded by 4 s), answers all callbacks, closes. */
+/* [main] Commits everything that waits (bounded by 4 s), answers all callbacks, closes. Waiting loads are
+ * answered with ECANCELLED. After 4 s (a disk that does not answer) the rest is answered with ETIMEOUT on
+ * this thread, and the store's threads are left behind with their memory. */
 void store_close(struct store *store);
 
 /* [store thread] One answer for each accepted append: OK after the COMMIT returned (synced), else why it is not
  * durable (a full disk, say); the records are then lost and audio goes on. */
 typedef void store_done_fn(void *ctx, enum antiphon_status status);
 /* [any] Copies all records into the queue as one unit: they are committed together and in order. EBUSY: full. A
- * duplicate event id is an EEXISTS for its unit alone. done may be NULL. */
+ * duplicate event id is an EEXISTS for its unit alone, as are ENOTFOUND (no such session: put a SESSION record
+ * in front) and EINVAL (json or state_delta is no JSON object). ETOOBIG: would never fit. done may be
+ * NULL. */
 enum antiphon_status store_append(struct store *store, const struct store_record *records, size_t n,
                                   store_done_fn *done, void *ctx) MUST_CHECK;
 

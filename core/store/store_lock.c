@@ -28,7 +28,7 @@ static enum antiphon_status resolve_new(const char *path, char **resolved, struc
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
-    enum antiphon_status status = ANTIPHON_ENOMEM;
+    enum antiphon_status status = err_set(err, ANTIPHON_ENOMEM, "out of memory");
     size_t size = PATH_MAX;
     char *joined = malloc(size);
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");

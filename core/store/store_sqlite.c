@@ -81,8 +81,7 @@ struct store_sqlite {
     struct err fault_err;
 };
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------------------------ */
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages)
 {
@@ -219,8 +218,7 @@ void store_sqlite_close(struct store_sqlite *db)
     free(db);
 }
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* ---- statements --------------------------------------------------------------------------- */
 
 /* What a failed step means: a constraint is the unit's fault, anything else the database's. */
 static enum antiphon_status fail(struct store_sqlite *self)
@@ -316,8 +314,7 @@ static enum antiphon_status put_shared_parts(struct store_sqlite *self,
     return status;
 }
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records ------------------------------------------------------------------------------ */
 
 static enum antiphon_status write_session(struct store_sqlite *self,
                                           const struct store_record *record)
@@ -407,8 +404,7 @@ static enum antiphon_status write_record(struct store_sqlite *self,
     return ANTIPHON_EINVAL;
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* ---- transactions ------------------------------------------------------------------------- */
 
 static void write_unit(struct store_sqlite *self, struct store_unit *unit)
 {
@@ -463,8 +459,7 @@ enum antiphon_status store_sqlite_commit(struct store_sqlite *db, struct store_u
     return db->fault;
 }
 
-/* ---- checkpoints ------------------------------------------------------------------------------
- */
+/* ---- checkpoints -------------------------------------------------------------------------- */
 
 bool store_sqlite_is_dirty(const struct store_sqlite *db)
 {

@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "unit.h"
 
 #include "store/state.h"
 
@@ -206,6 +200,38 @@ static void results_have_a_bound(void **state)
     buf_deinit(&out);
 }
 
+static void no_memory_is_an_error(void **state)
+{
+    static const char old[] = "{\"a\":1}", delta[] = "{\"a\":2,\"app:b\":1,\"user:c\":1,\"d\":1}";
+    enum antiphon_status status;
+    struct state_parts parts;
+    struct buf out;
+    unsigned n;
+    (void)state;
+    for (n = 0;; n++) {
+        buf_init(&out, 1 << 20);
+        alloc_fail_at(n);
+        status = state_merge(old, sizeof(old) - 1, delta, sizeof(delta) - 1, &out);
+        bool failed = alloc_has_failed();
+        buf_deinit(&out);
+        assert_int_equal(status, failed ? ANTIPHON_ENOMEM : ANTIPHON_OK);
+        if (!failed)
+            break;
+    }
+    assert_true(n > 4);
+    for (n = 0;; n++) {
+        state_parts_init(&parts, 1 << 20);
+        alloc_fail_at(n);
+        status = state_split(delta, sizeof(delta) - 1, &parts);
+        bool failed = alloc_has_failed();
+        state_parts_deinit(&parts);
+        assert_int_equal(status, failed ? ANTIPHON_ENOMEM : ANTIPHON_OK);
+        if (!failed)
+            break;
+    }
+    assert_true(n > 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,7 +239,7 @@ int main(void)
         cmocka_unit_test(merge_of_many_members),      cmocka_unit_test(split_by_prefix),
         cmocka_unit_test(join_adds_prefixes),         cmocka_unit_test(temp_is_taken_out),
         cmocka_unit_test(only_valid_objects),         cmocka_unit_test(nesting_has_a_bound),
-        cmocka_unit_test(results_have_a_bound),
+        cmocka_unit_test(results_have_a_bound),       cmocka_unit_test(no_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

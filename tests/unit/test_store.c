@@ -175,8 +175,7 @@ static void handle_is_kept(void **state)
     assert_string_equal(query("SELECT count(*) FROM antiphon_handles"), "0");
 }
 
-/* ---- units ------------------------------------------------------------------------------------
- */
+/* ---- units -------------------------------------------------------------------------------- */
 
 #define UNITS 500
 
@@ -447,8 +446,7 @@ static void loads_have_a_bound_and_are_answered(void **state)
     assert_int_equal(loads_cancelled, STORE_MAX_LOADS);
 }
 
-/* ---- many threads -----------------------------------------------------------------------------
- */
+/* ---- many threads ------------------------------------------------------------------------- */
 
 struct talker {
     struct store *store;
@@ -497,6 +495,58 @@ static void many_threads(void **state)
     assert_string_equal(query("SELECT count(*) FROM events"), "400");
 }
 
+static void no_memory_is_an_error(void **state)
+{
+    struct store_options options = {.path = path, .readers = 1};
+    enum antiphon_status status;
+    bool failed;
+    (void)state;
+    for (unsigned n = 0;; n++) {
+        struct store *store = NULL;
+        struct err err = {.text = ""};
+        alloc_fail_at(n);
+        status = store_open(&options, &store, &err);
+        failed = alloc_has_failed();
+        assert_int_equal(status, failed ? ANTIPHON_ENOMEM : ANTIPHON_OK);
+        store_close(store);
+        if (!failed)
+            break;
+        assert_string_not_equal(err.text, "");
+    }
+    struct store *store = open_store();
+    struct store_record session = session_record(KEY, NULL);
+    alloc_fail_at(0);
+    assert_int_equal(store_append(store, &session, 1, NULL, NULL), ANTIPHON_ENOMEM);
+    assert_true(alloc_has_failed());
+    alloc_fail_at(0);
+    assert_int_equal(store_load(store, &KEY, 1, on_loaded, NULL), ANTIPHON_ENOMEM);
+    assert_true(alloc_has_failed());
+    struct store_record records[] = {session,
+                                     event_record(KEY, "1", 1, "{}", "{\"a\":1,\"app:b\":2}")};
+    for (unsigned n = 0;; n++) {
+        /* The first is for the unit itself, on this thread. */
+        alloc_fail_at(n + 1);
+        status = append(store, records, 2);
+        if (!alloc_has_failed())
+            break;
+        assert_int_equal(status, ANTIPHON_ENOMEM);
+    }
+    assert_int_equal(status, ANTIPHON_OK);
+    for (unsigned n = 0;; n++) {
+        struct answer answer = {.snapshot = NULL};
+        sem_init(&answer.ready, 0, 0);
+        alloc_fail_at(n + 1);
+        assert_int_equal(store_load(store, &KEY, 9, on_loaded, &answer), ANTIPHON_OK);
+        wait_for(&answer.ready);
+        failed = alloc_has_failed();
+        assert_int_equal(answer.status, failed ? ANTIPHON_ENOMEM : ANTIPHON_OK);
+        store_snapshot_free(answer.snapshot);
+        if (!failed)
+            break;
+    }
+    store_close(store);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
@@ -513,6 +563,7 @@ int main(void)
         T(queue_has_bounds),
         T(loads_have_a_bound_and_are_answered),
         T(many_threads),
+        T(no_memory_is_an_error),
         T(close_waits_four_seconds_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
