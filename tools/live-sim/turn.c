@@ -99,13 +99,28 @@ static void say_word(struct turn *turn, struct turn_style style, const char *wor
     turn->words++;
 }
 
+/* Bytes of the white space at text (Unicode's, as scripts other than Latin use it), 0 when none. */
+static size_t space_length(const char *text)
+{
+    static const char *const wide[] = {"\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
+                                       "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F",
+                                       "\xE3\x80\x80", "\xEF\xBB\xBF"};
+    if (*text && strchr(" \t\r\n\v\f", *text))
+        return 1;
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        if (!strncmp(text, wide[i], strlen(wide[i])))
+            return strlen(wide[i]);
+    return 0;
+}
+
 void turn_say(struct turn *turn, struct turn_style style, const char *text, uint32_t every_ms)
 {
-    static const char space[] = " \t\r\n";
     remember(turn, text);
     while (*text) {
-        size_t len = strcspn(text, space);
-        len += strspn(text + len, space);
+        size_t len = 0;
+        while (text[len] && !space_length(text + len))
+            len++;
+        len += space_length(text + len);
         struct bytes word = {0};
         bytes_add(&word, text, len);
         say_word(turn, style, bytes_str(&word), every_ms);

@@ -15,7 +15,7 @@ export const fixtures = path.join(root, 'tests/fixtures');
 export async function startLiveSim(...args) {
   const folder = mkdtempSync(path.join(tmpdir(), 'live-sim-'));
   const log = path.join(folder, 'frames.jsonl');
-  const child = spawn(path.join(build, 'live-sim'), ['--port', '0', '--log', log, ...args], {
+  const child = spawn(path.join(build, 'live-sim'), ['--port', '0', '--exit-with-parent', '--log', log, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
