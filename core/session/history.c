@@ -219,7 +219,21 @@ static bool paired(const struct history *history, const struct item *item)
     return false;
 }
 
-enum antiphon_status history_print_model(const struct history *history, struct buf *out)
+static bool told(const struct history *history, const struct item *item, double since)
+{
+    return !item->hidden && item->time > since && (item->kind == SPEECH || paired(history, item));
+}
+
+bool history_has(const struct history *history, double since)
+{
+    for (size_t i = history->n; i > 0; i--) {
+        if (told(history, &history->item[i - 1], since))
+            return true;
+    }
+    return false;
+}
+
+enum antiphon_status history_print_model(const struct history *history, double since, struct buf *out)
 {
     int open = -1; /* role of the content being written: 0 model, 1 user */
     bool any = false;
@@ -227,7 +241,7 @@ enum antiphon_status history_print_model(const struct history *history, struct b
     buf_puts(out, "[");
     for (size_t i = 0; i < history->n; i++) {
         const struct item *item = &history->item[i];
-        if (item->hidden || (item->kind != SPEECH && !paired(history, item)))
+        if (!told(history, item, since))
             continue;
         if (open != (int)item->user) {
             buf_printf(out, "%s{\"role\":\"%s\",\"parts\":[", any ? "]}," : "",

@@ -20,8 +20,11 @@ enum antiphon_status history_add(struct history *history, const char *event_data
 /* A hidden item is left out of what the model is told: text that will be sent to it anyway. */
 void history_hide(struct history *history, uint64_t item, bool hidden);
 bool history_empty(const struct history *history);
-/* JSON array of {"role","parts"}, neighbours of one role merged, for the model. */
-enum antiphon_status history_print_model(const struct history *history, struct buf *out) MUST_CHECK;
+/* JSON array of {"role","parts"}, neighbours of one role merged, for the model: what was said after the time `since` (seconds
+ * since the epoch; 0: everything). */
+enum antiphon_status history_print_model(const struct history *history, double since, struct buf *out) MUST_CHECK;
+/* True if history_print_model() would print anything. */
+bool history_has(const struct history *history, double since);
 /* JSON array of {"role","text","time"[,"interrupted":true]} for a client. */
 enum antiphon_status history_print_client(const struct history *history, struct buf *out) MUST_CHECK;
 #endif

@@ -74,8 +74,12 @@ static void take_snapshot(struct session *session, struct store_snapshot *snapsh
     if (snapshot->state &&
         json_parse(snapshot->state, strlen(snapshot->state), &limits, &session->state, NULL))
         log_warn("session", "session=%s its state cannot be read", session->id);
+    if (!snapshot->handle || !snapshot->handle_model ||
+        strcmp(snapshot->handle_model, session->agent->model) != 0)
+        return; /* a handle of another model is of no use */
     session->resumption = snapshot->handle;
     session->resumption_for = snapshot->handle_model;
+    session->resumption_time = snapshot->handle_time;
     snapshot->handle = snapshot->handle_model = NULL;
 }
 

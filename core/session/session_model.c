@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "session/session_private.h"
@@ -92,6 +93,8 @@ static void on_resumption(struct session *session, const struct antiphon_event *
         return; /* "not at this moment": the last good one stays */
     keep(&session->resumption, event->data, event->len);
     keep(&session->resumption_for, session->agent->model, strlen(session->agent->model));
+    /* A handle that comes late, when the next turn has begun, knows nothing of that. */
+    session->resumption_time = turn_idle(&session->turn) ? clock_wall() : session->turn_end_time;
     session_record_handle(session);
     session_segment(session, SEGMENT_IN_HANDLE, (struct segment_facts){0});
 }

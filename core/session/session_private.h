@@ -88,6 +88,8 @@ struct session {
     bool was_ready;              /* some connection of this session was accepted */
     struct session_fault fault;
     char *resumption, *resumption_for; /* owned; handle and what it is good for */
+    double resumption_time;      /* the handle knows what was said up to there */
+    double turn_end_time;        /* of the last turn that ended */
     struct waiting waiting;
 
     struct tool_runs tools;

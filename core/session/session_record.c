@@ -216,6 +216,7 @@ void session_record_handle(struct session *session)
     struct store_record record = record_of(session, STORE_HANDLE);
     const char *handle = session->resumption ? session->resumption : "";
 
+    record.timestamp = session->resumption_time;
     record.json = strdup(handle);
     record.json_len = strlen(handle);
     record.model = strdup(session->resumption_for ? session->resumption_for : "");

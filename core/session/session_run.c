@@ -84,6 +84,7 @@ static void put_tools(struct session *session, struct buf *out)
 static enum antiphon_status put_history(struct session *session, bool resume, struct buf *out)
 {
     enum antiphon_status status;
+    double since = resume && session->resumption ? session->resumption_time : 0;
 
     if (session->agent->live.resumption) {
         buf_puts(out, "\"resumption\":{\"enabled\":true");
@@ -93,10 +94,10 @@ static enum antiphon_status put_history(struct session *session, bool resume, st
         }
         buf_puts(out, "},");
     }
-    if (resume || !session->profile.history || history_empty(session->history))
+    if (!session->profile.history || !history_has(session->history, since))
         return ANTIPHON_OK;
     buf_puts(out, "\"history\":");
-    status = history_print_model(session->history, out);
+    status = history_print_model(session->history, since, out);
     buf_puts(out, ",");
     return status;
 }

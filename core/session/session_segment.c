@@ -54,6 +54,18 @@ static void open_failed(struct session *session, enum antiphon_status status, co
     session_segment(session, SEGMENT_IN_CLOSED, (struct segment_facts){0});
 }
 
+/* What was said after the handle was given would be lost with it. Where the model takes history on a resumed connection it
+ * is told the rest; elsewhere a fresh connection with all of it is better. */
+static bool handle_is_good(const struct session *session)
+{
+    const char *history = json_get_string(session->profile.entry, "history");
+
+    if (!session->resumption)
+        return false;
+    return (history && strcmp(history, "client_content") == 0) ||
+           !history_has(session->history, session->resumption_time);
+}
+
 static void connect_model(struct session *session, bool resume)
 {
     const struct antiphon_model *model = &session->model->model;
@@ -62,6 +74,7 @@ static void connect_model(struct session *session, bool resume)
     struct buf run;
     void *conn = NULL;
 
+    resume = resume && handle_is_good(session);
     session->audio = session_wants_audio(session);
     metrics_add(resume ? METRIC_upstream_resumes : METRIC_upstream_connects, 1);
     buf_init(&run, 32u * 1024 * 1024);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "session/session_private.h"
@@ -42,6 +43,7 @@ static void complete(struct session *session)
     if (!ticket)
         event.flags |= EVENT_FLAG_NOT_SAVED;
     session_tell_held(session, &event, ticket);
+    session->turn_end_time = clock_wall();
     session_said_reset(session);
 }
 

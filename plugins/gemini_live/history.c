@@ -109,7 +109,8 @@ enum antiphon_status history_message(const cJSON *run, char **message)
     struct text out = {0};
     *message = NULL;
     if (!cJSON_IsArray(turns) || !turns->child || says(profile, "history", "none") ||
-        says(live, "history", "none") || (handle && *handle))
+        says(live, "history", "none") ||
+        (handle && *handle && !says(profile, "history", "client_content")))
         return ANTIPHON_OK;
     const cJSON *first = first_that_fits(turns, &out.failed);
     text_puts(&out, "{\"clientContent\":{\"turns\":");
