@@ -242,9 +242,10 @@ static void on_committed(struct session *session, struct session_message *messag
     struct committed *committed = (struct committed *)message;
 
     session->commits--;
-    if (committed->status)
+    if (committed->status) {
+        session->stored = false; /* its row may have been in what was lost */
         not_durable(session, status_name(committed->status));
-    else if (session->not_durable && committed->ticket) {
+    } else if (session->not_durable && committed->ticket) {
         session->not_durable = false;
         session_tell_state(session, "durable");
     }
