@@ -109,7 +109,7 @@ function onHello(hello) {
   byId('sound').hidden = hello.modality === 'TEXT';
   showAgents(hello);
   byId('demo').hidden = !hello.demo;
-  byId('demo-hint').textContent = hello.demo_hint ?? '';
+  byId('demo-hint').textContent = hello.demo_hint || 'A stand-in answers, not a model.';
   showUpstream();
 }
 
