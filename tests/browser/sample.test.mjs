@@ -24,11 +24,12 @@ async function type(page, text) {
 
 // The most connections to the model that stood at one time.
 function mostConnections(frames) {
-  let now = 0;
+  const live = new Set();
   let most = 0;
-  for (const { type: kind } of frames) {
-    if (kind === 'open') most = Math.max(most, ++now);
-    if (kind === 'close') now--;
+  for (const { type: kind, conn } of frames) {
+    if (kind === 'open') live.add(conn);
+    if (kind === 'close' || kind === 'tcp') live.delete(conn);
+    most = Math.max(most, live.size);
   }
   return most;
 }
