@@ -1,5 +1,7 @@
 #include "session/segment.h"
 
+#define GO_AWAY_MAX_MS (60000 + SEGMENT_GO_AWAY_MARGIN_MS)
+
 const char *segment_state_name(enum segment_state state)
 {
     static const char *const names[SEGMENT_STATES] = {"off",      "resuming", "fresh", "live",
@@ -53,20 +55,17 @@ static struct segment_step segment_pause(struct segment *segment, unsigned actio
 static struct segment_step segment_cut(struct segment *segment, const struct segment_facts *facts)
 {
     unsigned actions = SEGMENT_CLOSE | SEGMENT_LOST;
-    bool resume = facts->may_resume && facts->has_handle;
+    /* A handle can carry the state that killed the last connection: do not trust it for ever. */
+    bool resume = facts->has_handle && facts->may_resume && segment->attempts < 2;
 
     if (!facts->may_resume && !facts->may_restart)
         return segment_fail(segment, actions);
     if (segment->attempts >= SEGMENT_MAX_ATTEMPTS)
         return segment_fail(segment, actions);
+    if (facts->has_handle && !resume)
+        actions |= SEGMENT_DROP_HANDLE;
     if (facts->back_off)
         return segment_pause(segment, actions);
-    /* A handle can carry the state that killed the last connection: do not trust it for ever. */
-    if (!resume || segment->attempts >= 2) {
-        if (facts->has_handle)
-            actions |= SEGMENT_DROP_HANDLE;
-        resume = false;
-    }
     segment->attempts++;
     return (struct segment_step){actions | segment_open(segment, resume) | SEGMENT_TELL_RECONNECTING, 0};
 }
@@ -76,7 +75,8 @@ static struct segment_step segment_refused(struct segment *segment, const struct
 {
     unsigned actions = SEGMENT_CLOSE;
 
-    if (segment->state == SEGMENT_RESUMING && facts->may_restart) {
+    /* A network that is down or a service that is overloaded says nothing about the handle. */
+    if (segment->state == SEGMENT_RESUMING && facts->may_restart && !facts->back_off) {
         segment->attempts++;
         return (struct segment_step){actions | SEGMENT_DROP_HANDLE | segment_open(segment, false), 0};
     }
@@ -105,10 +105,9 @@ static struct segment_step segment_on_live(struct segment *segment, enum segment
         if (facts->turn_idle)
             return segment_reopen(segment, facts, 0);
         segment->state = SEGMENT_DRAINING;
-        left = facts->time_ms - SEGMENT_GO_AWAY_MARGIN_MS;
-        if (left > 60000)
-            left = 60000;
-        return (struct segment_step){SEGMENT_ARM, left < 1 ? 1 : (uint32_t)left};
+        left = facts->time_ms < GO_AWAY_MAX_MS ? facts->time_ms : GO_AWAY_MAX_MS;
+        left = left > SEGMENT_GO_AWAY_MARGIN_MS ? left - SEGMENT_GO_AWAY_MARGIN_MS : 1;
+        return (struct segment_step){SEGMENT_ARM, (uint32_t)left};
     case SEGMENT_IN_TURN_ENDED:
         segment->attempts = 0;
         return draining ? (struct segment_step){SEGMENT_ARM, SEGMENT_HANDLE_GRACE_MS}

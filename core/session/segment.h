@@ -41,8 +41,9 @@ enum segment_input {
 
 struct segment_facts {
     bool has_handle, turn_idle;
-    bool may_resume, may_restart, back_off; /* CLOSED */
-    int64_t time_ms;                        /* GO_AWAY */
+    bool may_resume, may_restart; /* CLOSED */
+    bool back_off;                /* CLOSED: network or overload, which is not the handle's fault */
+    int64_t time_ms;              /* GO_AWAY */
 };
 
 enum segment_action { /* in this order of bits */
