@@ -7,7 +7,6 @@
 #include "base/banned.h"
 
 #define MAX_EVENT_BYTES (16u * 1024 * 1024)
-#define MAX_PRINT_BYTES (8u * 1024 * 1024)
 
 enum kind { SPEECH, CALL, RESPONSE };
 
@@ -123,6 +122,18 @@ static enum antiphon_status push_function(struct history *history, const cJSON *
     return status;
 }
 
+/* Neighbouring text parts are one speech, which stays before or behind the functions as it was. */
+static enum antiphon_status add_text(struct history *history, const cJSON *event, bool user, struct buf *text,
+                                     uint64_t *id)
+{
+    enum antiphon_status status = buf_status(text);
+
+    if (!status && text->len > 0)
+        status = push_speech(history, event, user, buf_text(text), id);
+    buf_reset(text);
+    return status;
+}
+
 static enum antiphon_status add_content(struct history *history, const cJSON *event,
                                         const cJSON *content, uint64_t *id)
 {
@@ -140,15 +151,16 @@ static enum antiphon_status add_content(struct history *history, const cJSON *ev
         const cJSON *response = json_get2(part, "functionResponse", "function_response");
         if (said && !json_get_bool(part, "thought", false))
             buf_puts(&text, said);
-        if (call)
+        if (call || response)
+            status = add_text(history, event, user, &text, id);
+        if (!status && call)
             status = push_function(history, event, call, true, id);
-        if (response)
+        if (!status && response)
             status = push_function(history, event, response, false, id);
         if (status)
             goto out;
     }
-    if (text.len > 0)
-        status = push_speech(history, event, user, buf_text(&text), id);
+    status = add_text(history, event, user, &text, id);
 out:
     buf_deinit(&text);
     return status;
@@ -207,27 +219,32 @@ bool history_empty(const struct history *history)
     return history->n == 0;
 }
 
-/* The other half of a call is there. */
-static bool paired(const struct history *history, const struct item *item)
+/* The other half is there: a call's response behind it, a response's call before it. It is near as a rule. */
+static bool paired(const struct history *history, size_t at)
 {
-    enum kind other = item->kind == CALL ? RESPONSE : CALL;
+    bool call = history->item[at].kind == CALL;
+    enum kind other = call ? RESPONSE : CALL;
 
-    for (size_t i = 0; i < history->n; i++) {
-        if (history->item[i].kind == other && strcmp(history->item[i].call, item->call) == 0)
+    /* Going down, the index wraps to beyond n. */
+    for (size_t i = call ? at + 1 : at - 1; i < history->n; i = call ? i + 1 : i - 1) {
+        if (history->item[i].kind == other && strcmp(history->item[i].call, history->item[at].call) == 0)
             return true;
     }
     return false;
 }
 
-static bool told(const struct history *history, const struct item *item, double since)
+static bool told(const struct history *history, size_t at, double since)
 {
-    return !item->hidden && item->time > since && (item->kind == SPEECH || paired(history, item));
+    const struct item *item = &history->item[at];
+
+    /* Everything means: what has no time as well. */
+    return !item->hidden && (since <= 0 || item->time > since) && (item->kind == SPEECH || paired(history, at));
 }
 
 bool history_has(const struct history *history, double since)
 {
     for (size_t i = history->n; i > 0; i--) {
-        if (told(history, &history->item[i - 1], since))
+        if (told(history, i - 1, since))
             return true;
     }
     return false;
@@ -241,7 +258,7 @@ enum antiphon_status history_print_model(const struct history *history, double s
     buf_puts(out, "[");
     for (size_t i = 0; i < history->n; i++) {
         const struct item *item = &history->item[i];
-        if (!told(history, item, since))
+        if (!told(history, i, since))
             continue;
         if (open != (int)item->user) {
             buf_printf(out, "%s{\"role\":\"%s\",\"parts\":[", any ? "]}," : "",
