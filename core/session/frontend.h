@@ -18,7 +18,7 @@ enum client_input_type {
 struct client_input {
     enum client_input_type type;
     enum antiphon_encoding encoding;
-    const char *mime;      /* IMAGE; static or in scratch */
+    const char *mime;      /* IMAGE; static storage */
     const char *data;      /* borrowed from the frame or from scratch */
     size_t len;
     size_t pcm_bytes;      /* AUDIO: decoded length */
