@@ -75,6 +75,8 @@ static void connect_model(struct session *session, bool resume)
     void *conn = NULL;
 
     resume = resume && handle_is_good(session);
+    if (!resume)
+        session_cancel_tools(session); /* a fresh connection knows nothing of the calls */
     session->audio = session_wants_audio(session);
     metrics_add(resume ? METRIC_upstream_resumes : METRIC_upstream_connects, 1);
     buf_init(&run, 32u * 1024 * 1024);
@@ -156,7 +158,6 @@ static void act(struct session *session, unsigned action)
         connect_model(session, true);
         break;
     case SEGMENT_OPEN_FRESH:
-        session_cancel_tools(session);
         connect_model(session, false);
         break;
     case SEGMENT_TELL_CONNECTING:
