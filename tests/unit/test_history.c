@@ -44,7 +44,12 @@ static const char *printed(enum antiphon_status (*print)(const struct history *,
     return text;
 }
 
-#define TOLD(want) assert_string_equal(printed(history_print_model), want)
+static enum antiphon_status print_all(const struct history *all, struct buf *out)
+{
+    return history_print_model(all, 0, out);
+}
+
+#define TOLD(want) assert_string_equal(printed(print_all), want)
 #define SHOWN(want) assert_string_equal(printed(history_print_client), want)
 
 #define USER(text) "{\"content\":{\"parts\":[{\"text\":\"" text "\"}],\"role\":\"user\"},\"author\":\"user\",\"timestamp\":1.5}"
@@ -204,6 +209,28 @@ static void hidden_text_is_not_told_but_shown(void **unused)
     TOLD("[{\"role\":\"user\",\"parts\":[{\"text\":\"first\"},{\"text\":\"under way\"}]}]");
 }
 
+static enum antiphon_status print_since_two(const struct history *all, struct buf *out)
+{
+    return history_print_model(all, 2, out);
+}
+
+static void what_was_said_after_a_moment(void **unused)
+{
+    (void)unused;
+    add(PARTS("user", "{\"text\":\"without a time\"}"));
+    add(USER("early"));
+    assert_false(history_has(history, 2));
+    assert_true(history_has(history, 1));
+    assert_true(history_has(history, 0));
+    assert_string_equal(printed(print_since_two), "[]");
+    uint64_t item = add("{\"content\":{\"parts\":[{\"text\":\"late\"}],\"role\":\"user\"},\"timestamp\":2.001}");
+    assert_true(history_has(history, 2));
+    assert_string_equal(printed(print_since_two), "[{\"role\":\"user\",\"parts\":[{\"text\":\"late\"}]}]");
+    history_hide(history, item, true);
+    assert_false(history_has(history, 2));
+    TOLD("[{\"role\":\"user\",\"parts\":[{\"text\":\"without a time\"},{\"text\":\"early\"}]}]");
+}
+
 static void the_oldest_are_forgotten(void **unused)
 {
     char event[256];
@@ -217,13 +244,13 @@ static void the_oldest_are_forgotten(void **unused)
         add(event);
     }
     /* the call fell out, so its response is not told either */
-    assert_non_null(strstr(printed(history_print_model), "[{\"role\":\"user\",\"parts\":[{\"text\":\"first\"},{\"text\":\"n0\"}"));
+    assert_non_null(strstr(printed(print_all), "[{\"role\":\"user\",\"parts\":[{\"text\":\"first\"},{\"text\":\"n0\"}"));
     add(USER("last"));
     add(USER("very last"));
-    assert_null(strstr(printed(history_print_model), "first"));
+    assert_null(strstr(printed(print_all), "first"));
     history_hide(history, first, true); /* gone: nothing happens */
-    assert_non_null(strstr(printed(history_print_model), "{\"text\":\"n0\"}"));
-    assert_non_null(strstr(printed(history_print_model), "{\"text\":\"very last\"}"));
+    assert_non_null(strstr(printed(print_all), "{\"text\":\"n0\"}"));
+    assert_non_null(strstr(printed(print_all), "{\"text\":\"very last\"}"));
 }
 
 static void at_least_one_is_kept(void **unused)
@@ -243,7 +270,7 @@ static void printing_has_a_bound(void **unused)
     (void)unused;
     add(USER("hello"));
     buf_init(&out, 20);
-    assert_int_equal(history_print_model(history, &out), ANTIPHON_ETOOBIG);
+    assert_int_equal(history_print_model(history, 0, &out), ANTIPHON_ETOOBIG);
     buf_reset(&out);
     assert_int_equal(history_print_client(history, &out), ANTIPHON_ETOOBIG);
     buf_deinit(&out);
@@ -336,7 +363,7 @@ static unsigned replay(const cJSON *rows, const char *app, const char *user, con
             strcmp(json_get_string(row, "session_id"), session) == 0)
             add(json_get_string(row, "event_data"));
     }
-    return check_told(printed(history_print_model));
+    return check_told(printed(print_all));
 }
 
 static void recorded_talk_with_tools(void **unused)
@@ -398,8 +425,8 @@ static void every_recorded_session(void **unused)
             unsigned parts = replay(rows, sessions[i].app, sessions[i].user, sessions[i].session);
             if (parts != sessions[i].parts)
                 fail_msg("%s %s: %u parts, not %u: %s", files[f], sessions[i].session, parts, sessions[i].parts,
-                         printed(history_print_model));
-            assert_null(strstr(printed(history_print_model), "Planning"));
+                         printed(print_all));
+            assert_null(strstr(printed(print_all), "Planning"));
         }
         cJSON_Delete(rows);
     }
@@ -441,6 +468,7 @@ int main(void)
         TEST(arguments_may_be_missing),
         TEST(text_stays_where_it_was_beside_a_call),
         TEST(hidden_text_is_not_told_but_shown),
+        TEST(what_was_said_after_a_moment),
         TEST(the_oldest_are_forgotten),
         TEST(at_least_one_is_kept),
         TEST(printing_has_a_bound),
