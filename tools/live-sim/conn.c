@@ -212,14 +212,17 @@ static void on_ws_data(struct conn *conn, const char *data, size_t len)
 {
     struct ws_message message;
     uint16_t code = 0;
+    if (conn->broken)
+        return;
     ws_feed(&conn->reader, data, len);
     while (conn->state == CONN_OPEN || conn->state == CONN_CLOSING) {
         enum ws_status status = ws_next(&conn->reader, &message, &code);
         if (status == WS_MORE)
             return;
         if (status == WS_BROKEN) {
+            /* Ending TCP now, with input unread, would take our close frame with it. */
+            conn->broken = true;
             conn_close(conn, code, code == 1009 ? "message too big" : "protocol error");
-            finish(conn);
             return;
         }
         on_frame(conn, &message);
@@ -393,7 +396,7 @@ void conn_accept(struct sim *sim, uv_stream_t *listener)
     static const struct link_callbacks callbacks = {on_data, on_end, on_closed};
     const struct scenario_rule *rule =
         scenario_find(&sim->scenario, SCENARIO_TLS, ++sim->accepted, NULL);
-    bool hang = rule && rule->actions[0].verb == DO_HANG;
+    bool hang = rule && rule->action_count > 0 && rule->actions[0].verb == DO_HANG;
     struct conn *conn = mem_new(sizeof *conn);
     conn->sim = sim;
     http_request_init(&conn->request);

@@ -33,6 +33,7 @@ struct conn {
     struct http_request request;
     struct access access;
     struct ws_reader reader;
+    bool broken;       /* the peer broke the framing: what else it sends is dropped */
     struct bytes pong; /* payload of the late pong */
     uv_timer_t timers[CONN_TIMERS];
     unsigned open_handles;

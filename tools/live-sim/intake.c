@@ -9,7 +9,8 @@ static char *content_text(const cJSON *content)
 {
     struct bytes text = {0};
     const cJSON *part;
-    cJSON_ArrayForEach(part, json_at(content, "parts")) bytes_text(&text, json_text(part, "text"));
+    cJSON_ArrayForEach (part, json_at(content, "parts"))
+        bytes_text(&text, json_text(part, "text"));
     return bytes_take(&text);
 }
 
@@ -26,7 +27,8 @@ static void client_content(struct session *session, const cJSON *body)
 {
     const cJSON *turns = json_at(body, "turns"), *last = NULL, *turn;
     bool complete = json_true(body, "turnComplete");
-    cJSON_ArrayForEach(turn, turns) last = turn;
+    cJSON_ArrayForEach (turn, turns)
+        last = turn;
     if (session->setup.family == SETUP_NATIVE_31 && !session->seeding) {
         session_refuse(session, 1007, invalid_argument);
         return;
@@ -159,8 +161,7 @@ static void tool_response(struct session *session, const cJSON *body)
 {
     const cJSON *response;
     bool answered = false, interrupts = false, silent = true;
-    cJSON_ArrayForEach(response, json_at(body, "functionResponses"))
-    {
+    cJSON_ArrayForEach (response, json_at(body, "functionResponses")) {
         const char *id = json_text(response, "id");
         const char *scheduling = json_text(response, "scheduling");
         const cJSON *value = json_at(response, "response");

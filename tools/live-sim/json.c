@@ -96,8 +96,7 @@ static void write_value(struct bytes *out, const cJSON *value, struct json_style
         bool object = cJSON_IsObject(value);
         bytes_add(out, object ? "{" : "[", 1);
         const cJSON *child;
-        cJSON_ArrayForEach(child, value)
-        {
+        cJSON_ArrayForEach (child, value) {
             if (child != value->child)
                 bytes_add(out, ",", 1);
             break_line(out, style, depth + 1);

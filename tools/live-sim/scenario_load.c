@@ -273,6 +273,10 @@ static void read_rule(struct loader *loader, struct fy_node *node)
     }
     if (rule->on == SCENARIO_TRIGGERS || !rule->actions)
         complain(loader, node, "a rule needs on and do", NULL);
+    for (size_t i = 0; rule->on == SCENARIO_TLS && i < rule->action_count; i++)
+        if (rule->actions[i].verb != DO_HANG && rule->actions[i].verb != DO_RESET &&
+            rule->actions[i].verb != DO_DIE)
+            complain(loader, node, "on tls there is only hang, reset and die", NULL);
 }
 
 static void read_options(struct loader *loader, struct fy_node *node)
@@ -361,7 +365,7 @@ static void read_root(struct loader *loader, struct fy_node *root)
 static bool is_safe(const struct bytes *text)
 {
     const char *line = bytes_str(text);
-    if (text->len > SCENARIO_MAX_BYTES || strlen(line) != text->len ||
+    if (!text->len || text->len > SCENARIO_MAX_BYTES || strlen(line) != text->len ||
         !mem_utf8_valid(line, text->len))
         return false;
     for (; line && *line; line = strchr(line, '\n'), line += line != NULL)
@@ -401,8 +405,8 @@ bool scenario_load(struct scenario *scenario, const char *path, struct wire_styl
     struct loader loader = {scenario, style, path, errors, 0};
     struct bytes text = {0};
     if (!read_file(path, &text) || !is_safe(&text)) {
-        complain(&loader, NULL, "cannot be read, is over 1 MiB, not UTF-8 or has a % directive",
-                 NULL);
+        complain(&loader, NULL,
+                 "cannot be read, is empty or over 1 MiB, not UTF-8 or has a % directive", NULL);
         bytes_free(&text);
         return false;
     }

@@ -203,8 +203,7 @@ bool session_has_blocking_calls(const struct session *session)
 static void open_calls(struct session *session, const cJSON *message)
 {
     const cJSON *call;
-    cJSON_ArrayForEach(call, json_at(message, "toolCall.functionCalls"))
-    {
+    cJSON_ArrayForEach (call, json_at(message, "toolCall.functionCalls")) {
         if (session->call_count == SESSION_MAX_CALLS)
             return;
         struct session_call *open = &session->calls[session->call_count++];

@@ -13,9 +13,10 @@
 
 #define SESSION_MAX_CALLS   64 /* open at a time; more are not made */
 #define SESSION_MAX_PENDING 16 /* inputs waiting for the end of an answer; more are dropped */
-#define SESSION_MAX_EARLY   (1U << 20) /* bytes held until setupComplete; more is refused with 1007 \
-                                        */
-#define SESSION_MAX_PLAYS 16           /* scenario rules waiting for the one that runs */
+#define SESSION_MAX_EARLY                                                                          \
+    (1U << 20)               /* bytes held until setupComplete; more is refused with 1007          \
+                              */
+#define SESSION_MAX_PLAYS 16 /* scenario rules waiting for the one that runs */
 
 struct conn;
 

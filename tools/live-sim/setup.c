@@ -194,16 +194,13 @@ bool setup_read_tools(struct setup *setup, const cJSON *tools, struct setup_refu
     int tool_index = 0;
     free_tools(setup);
     setup->functions = mem_new(SETUP_MAX_FUNCTIONS * sizeof *setup->functions);
-    cJSON_ArrayForEach(tool, tools)
-    {
+    cJSON_ArrayForEach (tool, tools) {
         int index = 0;
         if (json_at(tool, "googleSearch"))
             setup->google_search = true;
-        cJSON_ArrayForEach(
-            declaration,
-            json_at(tool, "functionDeclarations")) if (!add_function(setup, declaration, tool_index,
-                                                                     index++,
-                                                                     refusal)) return false;
+        cJSON_ArrayForEach (declaration, json_at(tool, "functionDeclarations"))
+            if (!add_function(setup, declaration, tool_index, index++, refusal))
+                return false;
         tool_index++;
     }
     return true;

@@ -328,8 +328,7 @@ static bool check_field(cJSON *value, const struct shape_field *field, bool vert
         return check_value(value, field, vertex, &place, reason);
     }
     cJSON *item;
-    cJSON_ArrayForEach(item, value)
-    {
+    cJSON_ArrayForEach (item, value) {
         place.index++;
         if (!check_value(item, field, vertex, &place, reason))
             return false;
