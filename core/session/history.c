@@ -17,6 +17,7 @@ struct item {
     double time;
     char *text;  /* owned; SPEECH: what was said; else one part as JSON in camelCase */
     char *call;  /* owned; CALL, RESPONSE: the call's id */
+    char *grounding; /* owned; SPEECH: groundingMetadata as the API spells it, or NULL */
 };
 struct history {
     struct item *item; /* owned; a ring would save the memmove, but it happens once an event */
@@ -44,6 +45,7 @@ static void item_clear(struct item *item)
 {
     free(item->text);
     free(item->call);
+    free(item->grounding);
     memset(item, 0, sizeof(*item));
 }
 
@@ -176,13 +178,49 @@ static enum antiphon_status add_transcript(struct history *history, const cJSON 
     return push_speech(history, event, user, text, id);
 }
 
+/* "rendered_content" becomes "renderedContent": stored events and the API spell the same fields differently. Every member of
+ * grounding is such a field, none is a user's. */
+static void to_camel(cJSON *tree)
+{
+    cJSON *child;
+
+    cJSON_ArrayForEach(child, tree)
+    {
+        char *to = child->string;
+        for (const char *from = child->string; from && *from; from++) {
+            bool joint = *from == '_' && from[1] >= 'a' && from[1] <= 'z';
+            *to++ = joint ? (char)(*++from - 'a' + 'A') : *from;
+        }
+        if (to)
+            *to = '\0';
+        to_camel(child);
+    }
+}
+
+/* Sources belong to the last thing that the model said. */
+static void add_grounding(struct history *history, cJSON *grounding)
+{
+    struct item *item = history->n > 0 ? &history->item[history->n - 1] : NULL;
+    struct buf text;
+
+    if (!item || item->user || item->kind != SPEECH)
+        return;
+    to_camel(grounding);
+    buf_init(&text, MAX_EVENT_BYTES);
+    if (json_print(grounding, &text) == ANTIPHON_OK) {
+        free(item->grounding);
+        item->grounding = buf_take(&text);
+    }
+    buf_deinit(&text);
+}
+
 enum antiphon_status history_add(struct history *history, const char *event_data, size_t len,
                                  uint64_t *item)
 {
     static const struct json_limits limits = {.max_bytes = MAX_EVENT_BYTES, .max_tokens = 1u << 20};
     enum antiphon_status status;
     const cJSON *content, *in, *out;
-    cJSON *event = NULL;
+    cJSON *event = NULL, *grounding;
 
     if (item)
         *item = 0;
@@ -190,6 +228,7 @@ enum antiphon_status history_add(struct history *history, const char *event_data
     if (status)
         return status;
     content = json_get(event, "content");
+    grounding = cJSON_GetObjectItemCaseSensitive(event, "grounding_metadata");
     in = json_get2(event, "inputTranscription", "input_transcription");
     out = json_get2(event, "outputTranscription", "output_transcription");
     if (!json_get_bool(event, "partial", false)) {
@@ -199,6 +238,8 @@ enum antiphon_status history_add(struct history *history, const char *event_data
             status = add_transcript(history, event, in, true, item);
         if (!status && out)
             status = add_transcript(history, event, out, false, item);
+        if (!status && cJSON_IsObject(grounding))
+            add_grounding(history, grounding);
     }
     cJSON_Delete(event);
     return status;
@@ -291,7 +332,10 @@ enum antiphon_status history_print_client(const struct history *history, struct 
             continue;
         buf_printf(out, "%s{\"role\":\"%s\",\"text\":", any ? "," : "", item->user ? "user" : "model");
         buf_json_string(out, item->text, strlen(item->text));
-        buf_printf(out, ",\"time\":%.3f%s}", item->time, item->interrupted ? ",\"interrupted\":true" : "");
+        buf_printf(out, ",\"time\":%.3f%s", item->time, item->interrupted ? ",\"interrupted\":true" : "");
+        if (item->grounding)
+            buf_printf(out, ",\"grounding\":%s", item->grounding);
+        buf_puts(out, "}");
         any = true;
     }
     buf_puts(out, "]");

@@ -25,6 +25,6 @@ bool history_empty(const struct history *history);
 enum antiphon_status history_print_model(const struct history *history, double since, struct buf *out) MUST_CHECK;
 /* True if history_print_model() would print anything. */
 bool history_has(const struct history *history, double since);
-/* JSON array of {"role","text","time"[,"interrupted":true]} for a client. */
+/* JSON array of {"role","text","time"[,"interrupted":true][,"grounding":{...}]} for a client. */
 enum antiphon_status history_print_client(const struct history *history, struct buf *out) MUST_CHECK;
 #endif
