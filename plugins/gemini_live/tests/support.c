@@ -371,14 +371,12 @@ cJSON *profile_of(const char *backend, const char *model)
     assert_non_null(all);
     for (size_t len = 0; len <= strlen(model); len++)
         for (int named = 0; named < 2; named++)
-            cJSON_ArrayForEach(entry, all)
-            {
+            cJSON_ArrayForEach (entry, all) {
                 const char *match = string(entry, "match");
                 if (strlen(match) != len || strncmp(model, match, len) != 0 ||
                     strcmp(string(entry, "backend"), named ? backend : "*") != 0)
                     continue;
-                cJSON_ArrayForEach(member, entry)
-                {
+                cJSON_ArrayForEach (member, entry) {
                     cJSON_DeleteItemFromObjectCaseSensitive(out, member->string);
                     cJSON_AddItemToObject(out, member->string, cJSON_Duplicate(member, true));
                 }
