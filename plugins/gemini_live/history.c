@@ -35,8 +35,7 @@ static bool is_model(const cJSON *turn)
 static void tell_turn(struct text *tale, const cJSON *turn)
 {
     const cJSON *part;
-    cJSON_ArrayForEach(part, get(turn, "parts"))
-    {
+    cJSON_ArrayForEach (part, get(turn, "parts")) {
         const char *text = cJSON_GetStringValue(get(part, "text"));
         const cJSON *call = get(part, "functionCall"), *response = get(part, "functionResponse");
         const cJSON *tool = call ? call : response;

@@ -92,8 +92,7 @@ static void rewrite_type(const cJSON *schema, cJSON *out)
     const char *single = cJSON_GetStringValue(type);
     cJSON *any = NULL;
     int kinds = 0;
-    cJSON_ArrayForEach(one, type)
-    {
+    cJSON_ArrayForEach (one, type) {
         const char *name = cJSON_GetStringValue(one);
         if (!name)
             continue;
@@ -108,8 +107,7 @@ static void rewrite_type(const cJSON *schema, cJSON *out)
     }
     if (kinds > 1)
         any = cJSON_AddArrayToObject(out, "anyOf");
-    cJSON_ArrayForEach(one, type)
-    {
+    cJSON_ArrayForEach (one, type) {
         if (!any || !cJSON_IsString(one) || strcmp(one->valuestring, "null") == 0)
             continue;
         cJSON *branch = cJSON_CreateObject();
@@ -136,8 +134,7 @@ static void rewrite_enum(const cJSON *schema, cJSON *out)
         return;
     }
     cJSON *list = NULL;
-    cJSON_ArrayForEach(value, values)
-    {
+    cJSON_ArrayForEach (value, values) {
         if (cJSON_IsNull(value))
             set_nullable(out);
         if (!cJSON_IsString(value))
@@ -172,8 +169,7 @@ static void rewrite_properties(struct rewrite *rewrite, const cJSON *schema, cJS
 {
     const cJSON *property, *name;
     cJSON *properties = cJSON_GetObjectItemCaseSensitive(out, "properties");
-    cJSON_ArrayForEach(property, get(schema, "properties"))
-    {
+    cJSON_ArrayForEach (property, get(schema, "properties")) {
         cJSON *node = rewrite_node(rewrite, property, depth);
         if (node && !properties)
             properties = cJSON_AddObjectToObject(out, "properties");
@@ -182,8 +178,7 @@ static void rewrite_properties(struct rewrite *rewrite, const cJSON *schema, cJS
             cJSON_Delete(node);
     }
     cJSON *required = cJSON_GetObjectItemCaseSensitive(out, "required");
-    cJSON_ArrayForEach(name, get(schema, "required"))
-    {
+    cJSON_ArrayForEach (name, get(schema, "required")) {
         if (!cJSON_IsString(name) || !get(properties, name->valuestring))
             continue;
         if (!required)
@@ -231,8 +226,7 @@ static void rewrite_any(struct rewrite *rewrite, const cJSON *schema, cJSON *out
     if (!cJSON_IsArray(list) || get(out, "anyOf"))
         return;
     cJSON *any = cJSON_CreateArray();
-    cJSON_ArrayForEach(branch, list)
-    {
+    cJSON_ArrayForEach (branch, list) {
         if (is_null_type(branch))
             set_nullable(out);
         else
@@ -260,8 +254,7 @@ static cJSON *rewrite_node(struct rewrite *rewrite, const cJSON *schema, unsigne
     rewrite_properties(rewrite, schema, out, depth - 1);
     rewrite_items(rewrite, schema, out, depth - 1);
     const cJSON *all = get(schema, "allOf"), *part;
-    cJSON_ArrayForEach(part, all)
-    {
+    cJSON_ArrayForEach (part, all) {
         cJSON *node = rewrite_node(rewrite, part, depth - 1);
         rewrite_properties(rewrite, part, out, depth - 1);
         absorb(out, node);

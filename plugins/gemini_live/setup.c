@@ -165,13 +165,11 @@ static void tools(struct builder *b)
 {
     const cJSON *native = get(b->run, "native"), *functions = get(b->run, "functions"), *one;
     cJSON *list = cJSON_CreateArray(), *declarations = NULL;
-    cJSON_ArrayForEach(one, native)
-    {
+    cJSON_ArrayForEach (one, native) {
         if (cJSON_IsObject(one))
             cJSON_AddItemToArray(list, cJSON_Duplicate(one, true));
     }
-    cJSON_ArrayForEach(one, functions)
-    {
+    cJSON_ArrayForEach (one, functions) {
         if (!get_string(one, "name"))
             continue;
         if (!declarations) {
@@ -294,22 +292,45 @@ static void extras(struct builder *b)
         put(b->setup, "labels", cJSON_Duplicate(get(generation, "labels"), true));
 }
 
+/* "voiceName" and "voice_name": the service takes either, but not both. */
+static bool same_name(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += *a == '_';
+        b += *b == '_';
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (*a == '\0')
+            return true;
+    }
+}
+
+static cJSON *find_member(const cJSON *object, const char *name)
+{
+    cJSON *member = object ? object->child : NULL;
+    while (member && !same_name(member->string, name))
+        member = member->next;
+    return member;
+}
+
 /* Objects member by member, anything else replaced. */
 static void merge(cJSON *into, const cJSON *from, unsigned depth)
 {
     const cJSON *member;
-    cJSON_ArrayForEach(member, from)
-    {
-        cJSON *have = cJSON_GetObjectItemCaseSensitive(into, member->string);
+    cJSON_ArrayForEach (member, from) {
+        cJSON *have = find_member(into, member->string);
         if (cJSON_IsObject(have) && cJSON_IsObject(member) && depth > 0)
             merge(have, member, depth - 1);
-        else
-            put(into, member->string, cJSON_Duplicate(member, true));
+        else {
+            have = have ? cJSON_DetachItemViaPointer(into, have) : NULL;
+            put(into, have ? have->string : member->string, cJSON_Duplicate(member, true));
+            cJSON_Delete(have);
+        }
     }
 }
 
 /* `live.setup` comes last and may say anything but another model. */
-static void free_form(struct builder *b, const char *resource)
+static void free_form(struct builder *b)
 {
     const cJSON *given = get(b->live, "setup");
     if (!given || cJSON_IsNull(given))
@@ -318,13 +339,13 @@ static void free_form(struct builder *b, const char *resource)
         refuse(b, "setup", "an object");
         return;
     }
-    merge(b->setup, given, 16);
-    cJSON *model = cJSON_CreateString(resource);
-    if (!model || !cJSON_ReplaceItemInObjectCaseSensitive(b->setup, "model", model))
-        cJSON_Delete(model);
+    cJSON *copy = cJSON_Duplicate(given, true);
+    cJSON_Delete(cJSON_DetachItemViaPointer(copy, find_member(copy, "model")));
+    merge(b->setup, copy, 16);
+    cJSON_Delete(copy);
 }
 
-/* Removes "a.b.c"; an object left empty on the way goes too, unless it stands at the top. */
+/* Removes "a.b.c" in either spelling; an object left empty on the way goes too. */
 static void forbid(cJSON *object, const char *path)
 {
     char name[64];
@@ -333,16 +354,14 @@ static void forbid(cJSON *object, const char *path)
         return;
     memcpy(name, path, n);
     name[n] = '\0';
-    if (path[n] == '\0') {
-        cJSON_DeleteItemFromObjectCaseSensitive(object, name);
-        return;
+    cJSON *member = find_member(object, name);
+    bool gone = member && path[n] == '\0';
+    if (cJSON_IsObject(member) && member->child && path[n]) {
+        forbid(member, path + n + 1);
+        gone = !member->child;
     }
-    cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsObject(inner) || !inner->child)
-        return;
-    forbid(inner, path + n + 1);
-    if (!inner->child)
-        cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+    if (gone)
+        cJSON_Delete(cJSON_DetachItemViaPointer(object, member));
 }
 
 bool setup_initial_history(const cJSON *run)
@@ -396,9 +415,8 @@ enum antiphon_status setup_message(const cJSON *run, const char *resource, char 
     vad(&b);
     activity(&b);
     compression(&b);
-    free_form(&b, resource);
-    cJSON_ArrayForEach(path, get(b.profile, "forbid"))
-    {
+    free_form(&b);
+    cJSON_ArrayForEach (path, get(b.profile, "forbid")) {
         if (cJSON_IsString(path))
             forbid(b.setup, path->valuestring);
     }
