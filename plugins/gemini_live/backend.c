@@ -65,7 +65,7 @@ static bool is_plain(const char *text, const char *also)
 static void vertex_base(const struct backend *backend, struct text *base)
 {
     const char *location = backend->location;
-    if (!backend->project || strcmp(location, "global") == 0)
+    if (backend->auth != BACKEND_BEARER || strcmp(location, "global") == 0)
         text_puts(base, "https://aiplatform.googleapis.com");
     else if (strcmp(location, "us") == 0 || strcmp(location, "eu") == 0)
         text_printf(base, "https://aiplatform.%s.rep.googleapis.com", location);
@@ -134,7 +134,9 @@ static enum antiphon_status fill(struct backend *backend, const cJSON *config, c
         return ANTIPHON_EINVAL;
     }
     backend->overridden = base != NULL;
-    if (base)
+    if (!ok)
+        url.failed = true;
+    else if (base)
         text_puts(&url, base);
     else if (backend->vertex)
         vertex_base(backend, &url);
@@ -143,7 +145,7 @@ static enum antiphon_status fill(struct backend *backend, const cJSON *config, c
     while (url.len && url.data[url.len - 1] == '/')
         url.data[--url.len] = '\0';
     backend->base = text_take(&url);
-    if (ok && backend->base)
+    if (backend->base)
         return ANTIPHON_OK;
     snprintf(why, why_size, "out of memory");
     return ANTIPHON_ENOMEM;

@@ -3,11 +3,14 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "tree.h"
+
 #define OPENAPI_MAX_NODES 4096 /* of one schema; references can multiply */
 
 struct rewrite {
     const cJSON *root;
     unsigned nodes;
+    bool failed; /* out of memory */
 };
 
 static cJSON *rewrite_node(struct rewrite *rewrite, const cJSON *schema, unsigned depth);
@@ -64,13 +67,13 @@ static const char *guess_type(const cJSON *schema)
     return first || get(schema, "pattern") || get(schema, "maxLength") ? "STRING" : NULL;
 }
 
-static void set_type(cJSON *out, const char *type)
+static void set_type(struct rewrite *rewrite, cJSON *out, const char *type)
 {
     char upper[16] = "";
     for (size_t i = 0; type[i] && i < sizeof upper - 1; i++)
         upper[i] = (char)toupper((unsigned char)type[i]);
     cJSON_DeleteItemFromObjectCaseSensitive(out, "type");
-    cJSON_AddStringToObject(out, "type", upper);
+    tree_put_string(&rewrite->failed, out, "type", upper);
 }
 
 static bool has_type(const cJSON *out, const char *type)
@@ -79,14 +82,14 @@ static bool has_type(const cJSON *out, const char *type)
     return have && strcmp(have, type) == 0;
 }
 
-static void set_nullable(cJSON *out)
+static void set_nullable(struct rewrite *rewrite, cJSON *out)
 {
     if (!get(out, "nullable"))
-        cJSON_AddTrueToObject(out, "nullable");
+        tree_put(&rewrite->failed, out, "nullable", cJSON_CreateTrue());
 }
 
 /* "type": "x", ["x", "null"] or ["x", "y"]. */
-static void rewrite_type(const cJSON *schema, cJSON *out)
+static void rewrite_type(struct rewrite *rewrite, const cJSON *schema, cJSON *out)
 {
     const cJSON *type = get(schema, "type"), *one;
     const char *single = cJSON_GetStringValue(type);
@@ -97,55 +100,53 @@ static void rewrite_type(const cJSON *schema, cJSON *out)
         if (!name)
             continue;
         if (strcmp(name, "null") == 0)
-            set_nullable(out);
+            set_nullable(rewrite, out);
         else if (kinds++ == 0)
             single = name;
     }
     if (is_null_type(schema)) {
-        set_nullable(out);
+        set_nullable(rewrite, out);
         single = "STRING";
     }
     if (kinds > 1)
-        any = cJSON_AddArrayToObject(out, "anyOf");
+        any = tree_put(&rewrite->failed, out, "anyOf", cJSON_CreateArray());
     cJSON_ArrayForEach (one, type) {
         if (!any || !cJSON_IsString(one) || strcmp(one->valuestring, "null") == 0)
             continue;
-        cJSON *branch = cJSON_CreateObject();
-        if (branch)
-            set_type(branch, one->valuestring);
-        cJSON_AddItemToArray(any, branch);
+        set_type(rewrite, tree_append(&rewrite->failed, any, cJSON_CreateObject()),
+                 one->valuestring);
     }
     if (!any && !single)
         single = guess_type(schema);
     if (!any && single)
-        set_type(out, single);
+        set_type(rewrite, out, single);
 }
 
 /* Only lists of strings have a word in the subset. */
-static void rewrite_enum(const cJSON *schema, cJSON *out)
+static void rewrite_enum(struct rewrite *rewrite, const cJSON *schema, cJSON *out)
 {
     const cJSON *values = get(schema, "enum"), *constant = get(schema, "const"), *value;
     if (!has_type(out, "STRING"))
         return;
     if (cJSON_IsString(constant)) {
-        cJSON *list = cJSON_AddArrayToObject(out, "enum");
+        cJSON *list = tree_put(&rewrite->failed, out, "enum", cJSON_CreateArray());
         if (list)
-            cJSON_AddItemToArray(list, cJSON_CreateString(constant->valuestring));
+            tree_append(&rewrite->failed, list, cJSON_CreateString(constant->valuestring));
         return;
     }
     cJSON *list = NULL;
     cJSON_ArrayForEach (value, values) {
         if (cJSON_IsNull(value))
-            set_nullable(out);
+            set_nullable(rewrite, out);
         if (!cJSON_IsString(value))
             continue;
         if (!list)
-            list = cJSON_AddArrayToObject(out, "enum");
-        cJSON_AddItemToArray(list, cJSON_CreateString(value->valuestring));
+            list = tree_put(&rewrite->failed, out, "enum", cJSON_CreateArray());
+        tree_append(&rewrite->failed, list, cJSON_CreateString(value->valuestring));
     }
 }
 
-static void copy_plain(const cJSON *schema, cJSON *out)
+static void copy_plain(struct rewrite *rewrite, const cJSON *schema, cJSON *out)
 {
     static const char *const kept[] = {"title",     "description",   "minimum",      "maximum",
                                        "minLength", "maxLength",     "pattern",      "minItems",
@@ -154,14 +155,14 @@ static void copy_plain(const cJSON *schema, cJSON *out)
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         const cJSON *value = get(schema, kept[i]);
         if ((cJSON_IsString(value) || cJSON_IsNumber(value)) && !get(out, kept[i]))
-            cJSON_AddItemToObject(out, kept[i], cJSON_Duplicate(value, true));
+            tree_put(&rewrite->failed, out, kept[i], cJSON_Duplicate(value, true));
     }
     const char *format = cJSON_GetStringValue(get(schema, "format"));
     for (size_t i = 0; format && i < sizeof formats / sizeof *formats; i++)
         if (strcmp(format, formats[i]) == 0 && !get(out, "format"))
-            cJSON_AddStringToObject(out, "format", format);
+            tree_put_string(&rewrite->failed, out, "format", format);
     if (cJSON_IsTrue(get(schema, "nullable")))
-        set_nullable(out);
+        set_nullable(rewrite, out);
 }
 
 static void rewrite_properties(struct rewrite *rewrite, const cJSON *schema, cJSON *out,
@@ -172,18 +173,19 @@ static void rewrite_properties(struct rewrite *rewrite, const cJSON *schema, cJS
     cJSON_ArrayForEach (property, get(schema, "properties")) {
         cJSON *node = rewrite_node(rewrite, property, depth);
         if (node && !properties)
-            properties = cJSON_AddObjectToObject(out, "properties");
-        if (!node || !properties || get(properties, property->string) ||
-            !cJSON_AddItemToObject(properties, property->string, node))
+            properties = tree_put(&rewrite->failed, out, "properties", cJSON_CreateObject());
+        if (!node || get(properties, property->string))
             cJSON_Delete(node);
+        else
+            tree_put(&rewrite->failed, properties, property->string, node);
     }
     cJSON *required = cJSON_GetObjectItemCaseSensitive(out, "required");
     cJSON_ArrayForEach (name, get(schema, "required")) {
         if (!cJSON_IsString(name) || !get(properties, name->valuestring))
             continue;
         if (!required)
-            required = cJSON_AddArrayToObject(out, "required");
-        cJSON_AddItemToArray(required, cJSON_CreateString(name->valuestring));
+            required = tree_put(&rewrite->failed, out, "required", cJSON_CreateArray());
+        tree_append(&rewrite->failed, required, cJSON_CreateString(name->valuestring));
     }
 }
 
@@ -199,21 +201,24 @@ static void rewrite_items(struct rewrite *rewrite, const cJSON *schema, cJSON *o
     cJSON *node = cJSON_IsObject(items) ? rewrite_node(rewrite, items, depth) : NULL;
     if (!node) { /* the service refuses an array without items */
         node = cJSON_CreateObject();
-        if (node)
-            set_type(node, "STRING");
+        set_type(rewrite, node, "STRING");
     }
-    cJSON_AddItemToObject(out, "items", node);
+    tree_put(&rewrite->failed, out, "items", node);
 }
 
 /* Moves the members of node that out lacks. */
-static void absorb(cJSON *out, cJSON *node)
+static void absorb(struct rewrite *rewrite, cJSON *out, cJSON *node)
 {
     while (node && node->child) {
         cJSON *member = cJSON_DetachItemViaPointer(node, node->child);
         if (get(out, member->string))
             cJSON_Delete(member);
-        else
-            cJSON_AddItemToObject(out, member->string, member);
+        else {
+            char *name = member->string; /* adding frees it */
+            member->string = NULL;
+            tree_put(&rewrite->failed, out, name, member);
+            cJSON_free(name);
+        }
     }
     cJSON_Delete(node);
 }
@@ -228,15 +233,18 @@ static void rewrite_any(struct rewrite *rewrite, const cJSON *schema, cJSON *out
     cJSON *any = cJSON_CreateArray();
     cJSON_ArrayForEach (branch, list) {
         if (is_null_type(branch))
-            set_nullable(out);
-        else
-            cJSON_AddItemToArray(any, rewrite_node(rewrite, branch, depth));
+            set_nullable(rewrite, out);
+        else {
+            cJSON *node = rewrite_node(rewrite, branch, depth);
+            if (node)
+                tree_append(&rewrite->failed, any, node);
+        }
     }
     if (cJSON_GetArraySize(any) > 1) {
-        cJSON_AddItemToObject(out, "anyOf", any);
+        tree_put(&rewrite->failed, out, "anyOf", any);
         return;
     }
-    absorb(out, any ? cJSON_DetachItemFromArray(any, 0) : NULL);
+    absorb(rewrite, out, any ? cJSON_DetachItemFromArray(any, 0) : NULL);
     cJSON_Delete(any);
 }
 
@@ -246,28 +254,34 @@ static cJSON *rewrite_node(struct rewrite *rewrite, const cJSON *schema, unsigne
         return NULL;
     rewrite->nodes++;
     cJSON *out = cJSON_CreateObject();
-    if (!out)
+    if (!out) {
+        rewrite->failed = true;
         return NULL;
-    rewrite_type(schema, out);
-    copy_plain(schema, out);
-    rewrite_enum(schema, out);
+    }
+    rewrite_type(rewrite, schema, out);
+    copy_plain(rewrite, schema, out);
+    rewrite_enum(rewrite, schema, out);
     rewrite_properties(rewrite, schema, out, depth - 1);
     rewrite_items(rewrite, schema, out, depth - 1);
     const cJSON *all = get(schema, "allOf"), *part;
     cJSON_ArrayForEach (part, all) {
         cJSON *node = rewrite_node(rewrite, part, depth - 1);
         rewrite_properties(rewrite, part, out, depth - 1);
-        absorb(out, node);
+        absorb(rewrite, out, node);
     }
     rewrite_any(rewrite, schema, out, depth - 1);
     const char *ref = cJSON_GetStringValue(get(schema, "$ref"));
     if (ref)
-        absorb(out, rewrite_node(rewrite, resolve_ref(rewrite, ref), depth - 1));
+        absorb(rewrite, out, rewrite_node(rewrite, resolve_ref(rewrite, ref), depth - 1));
     return out;
 }
 
 cJSON *openapi_from(const cJSON *schema)
 {
-    struct rewrite rewrite = {schema, 0};
-    return rewrite_node(&rewrite, schema, OPENAPI_MAX_DEPTH);
+    struct rewrite rewrite = {schema, 0, false};
+    cJSON *out = rewrite_node(&rewrite, schema, OPENAPI_MAX_DEPTH);
+    if (!rewrite.failed)
+        return out;
+    cJSON_Delete(out);
+    return NULL;
 }

@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "openapi.h"
+#include "tree.h"
 
 struct builder {
     const cJSON *run, *live, *profile;
     cJSON *setup, *generation; /* generation is inside setup */
     char *why;
     size_t why_size;
-    bool bad;
+    bool bad;    /* a setting is of the wrong kind; why says which */
+    bool failed; /* out of memory */
 };
 
 static const cJSON *get(const cJSON *object, const char *name)
@@ -33,22 +35,9 @@ static void refuse(struct builder *b, const char *setting, const char *expected)
     b->bad = true;
 }
 
-/* The object `name` of parent, made if it is not there. */
-static cJSON *child(cJSON *parent, const char *name)
-{
-    cJSON *object = cJSON_GetObjectItemCaseSensitive(parent, name);
-    return object ? object : cJSON_AddObjectToObject(parent, name);
-}
-
-static void put(cJSON *parent, const char *name, cJSON *value)
-{
-    cJSON_DeleteItemFromObjectCaseSensitive(parent, name);
-    if (!cJSON_AddItemToObject(parent, name, value))
-        cJSON_Delete(value);
-}
-
 /* "low" with prefix "START_SENSITIVITY_" -> the enum's name; a full name stays as it is. */
-static void put_enum(cJSON *parent, const char *name, const char *prefix, const char *value)
+static void put_enum(struct builder *b, cJSON *parent, const char *name, const char *prefix,
+                     const char *value)
 {
     char full[96];
     size_t n = strlen(prefix);
@@ -56,7 +45,7 @@ static void put_enum(cJSON *parent, const char *name, const char *prefix, const 
     snprintf(full, sizeof full, "%s%s", whole ? "" : prefix, value);
     for (char *p = full; *p; p++)
         *p = *p == '-' || *p == ' ' ? '_' : (char)toupper((unsigned char)*p);
-    put(parent, name, cJSON_CreateString(full));
+    tree_put(&b->failed, parent, name, cJSON_CreateString(full));
 }
 
 /* ---- generationConfig --------------------------------------------------------------------------
@@ -79,28 +68,31 @@ static void generation_config(struct builder *b)
                                        "translationConfig"};
     const cJSON *given = get(b->run, "generation");
     const char *modality = get_string(b->run, "modality");
-    cJSON *list = cJSON_AddArrayToObject(b->generation, "responseModalities");
-    cJSON_AddItemToArray(list, cJSON_CreateString(modality ? modality : "AUDIO"));
+    cJSON *list = tree_put(&b->failed, b->generation, "responseModalities", cJSON_CreateArray());
+    tree_append(&b->failed, list, cJSON_CreateString(modality ? modality : "AUDIO"));
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (get(given, kept[i]))
-            put(b->generation, kept[i], cJSON_Duplicate(get(given, kept[i]), true));
+            tree_put(&b->failed, b->generation, kept[i],
+                     cJSON_Duplicate(get(given, kept[i]), true));
 }
 
 static void speech(struct builder *b)
 {
     const cJSON *voice = get(b->live, "voice"), *language = get(b->live, "language");
     if (cJSON_IsString(voice) && *voice->valuestring) {
-        cJSON *config = child(child(b->generation, "speechConfig"), "voiceConfig");
-        put(child(config, "prebuiltVoiceConfig"), "voiceName",
-            cJSON_CreateString(voice->valuestring));
+        cJSON *config = tree_child(
+            &b->failed, tree_child(&b->failed, b->generation, "speechConfig"), "voiceConfig");
+        tree_put(&b->failed, tree_child(&b->failed, config, "prebuiltVoiceConfig"), "voiceName",
+                 cJSON_CreateString(voice->valuestring));
     } else if (cJSON_IsObject(voice)) { /* voiceConfig as the service has it */
-        put(child(b->generation, "speechConfig"), "voiceConfig", cJSON_Duplicate(voice, true));
+        tree_put(&b->failed, tree_child(&b->failed, b->generation, "speechConfig"), "voiceConfig",
+                 cJSON_Duplicate(voice, true));
     } else if (voice && !cJSON_IsNull(voice) && !cJSON_IsString(voice)) {
         refuse(b, "voice", "the name of a voice");
     }
     if (cJSON_IsString(language) && *language->valuestring)
-        put(child(b->generation, "speechConfig"), "languageCode",
-            cJSON_CreateString(language->valuestring));
+        tree_put(&b->failed, tree_child(&b->failed, b->generation, "speechConfig"), "languageCode",
+                 cJSON_CreateString(language->valuestring));
     else if (language && !cJSON_IsNull(language) && !cJSON_IsString(language))
         refuse(b, "language", "a language tag such as \"en-US\"");
 }
@@ -111,20 +103,22 @@ static void thinking(struct builder *b)
     cJSON *config;
     if (!given || cJSON_IsNull(given))
         return;
-    config = child(b->generation, "thinkingConfig");
+    config = tree_child(&b->failed, b->generation, "thinkingConfig");
     if (cJSON_IsNumber(given)) {
-        put(config, "thinkingBudget", cJSON_Duplicate(given, false));
+        tree_put(&b->failed, config, "thinkingBudget", cJSON_Duplicate(given, false));
     } else if (cJSON_IsString(given)) {
-        put_enum(config, "thinkingLevel", "", given->valuestring);
+        put_enum(b, config, "thinkingLevel", "", given->valuestring);
     } else if (cJSON_IsFalse(given)) {
-        put(config, "thinkingBudget", cJSON_CreateNumber(0));
+        tree_put(&b->failed, config, "thinkingBudget", cJSON_CreateNumber(0));
     } else if (cJSON_IsObject(given)) {
         if (get_string(given, "level"))
-            put_enum(config, "thinkingLevel", "", get_string(given, "level"));
+            put_enum(b, config, "thinkingLevel", "", get_string(given, "level"));
         if (cJSON_IsNumber(get(given, "budget")))
-            put(config, "thinkingBudget", cJSON_Duplicate(get(given, "budget"), false));
+            tree_put(&b->failed, config, "thinkingBudget",
+                     cJSON_Duplicate(get(given, "budget"), false));
         if (cJSON_IsBool(get(given, "include")))
-            put(config, "includeThoughts", cJSON_Duplicate(get(given, "include"), false));
+            tree_put(&b->failed, config, "includeThoughts",
+                     cJSON_Duplicate(get(given, "include"), false));
     } else if (!cJSON_IsTrue(given)) {
         refuse(b, "thinking", "a budget, a level, or an object of both");
     }
@@ -138,12 +132,12 @@ static void system_instruction(struct builder *b)
     const char *text = get_string(b->run, "instruction");
     if (!text)
         return;
-    cJSON *content = cJSON_AddObjectToObject(b->setup, "systemInstruction");
-    cJSON *parts = cJSON_AddArrayToObject(content, "parts");
+    cJSON *content = tree_put(&b->failed, b->setup, "systemInstruction", cJSON_CreateObject());
+    cJSON *parts = tree_put(&b->failed, content, "parts", cJSON_CreateArray());
     cJSON *part = cJSON_CreateObject();
-    cJSON_AddStringToObject(part, "text", text);
-    cJSON_AddItemToArray(parts, part);
-    cJSON_AddStringToObject(content, "role", "system");
+    tree_put_string(&b->failed, part, "text", text);
+    tree_append(&b->failed, parts, part);
+    tree_put_string(&b->failed, content, "role", "system");
 }
 
 static cJSON *function_declaration(struct builder *b, const cJSON *function)
@@ -151,13 +145,13 @@ static cJSON *function_declaration(struct builder *b, const cJSON *function)
     cJSON *out = cJSON_CreateObject();
     const cJSON *parameters = get(function, "parameters");
     const char *behavior = get_string(b->profile, "behavior");
-    cJSON_AddStringToObject(out, "name", get_string(function, "name"));
+    tree_put_string(&b->failed, out, "name", get_string(function, "name"));
     if (get_string(function, "description"))
-        cJSON_AddStringToObject(out, "description", get_string(function, "description"));
+        tree_put_string(&b->failed, out, "description", get_string(function, "description"));
     if (openapi_has_properties(parameters))
-        cJSON_AddItemToObject(out, "parameters", openapi_from(parameters));
+        tree_put(&b->failed, out, "parameters", openapi_from(parameters));
     if (behavior)
-        cJSON_AddStringToObject(out, "behavior", behavior);
+        tree_put_string(&b->failed, out, "behavior", behavior);
     return out;
 }
 
@@ -167,20 +161,19 @@ static void tools(struct builder *b)
     cJSON *list = cJSON_CreateArray(), *declarations = NULL;
     cJSON_ArrayForEach (one, native) {
         if (cJSON_IsObject(one))
-            cJSON_AddItemToArray(list, cJSON_Duplicate(one, true));
+            tree_append(&b->failed, list, cJSON_Duplicate(one, true));
     }
     cJSON_ArrayForEach (one, functions) {
         if (!get_string(one, "name"))
             continue;
         if (!declarations) {
-            cJSON *entry = cJSON_CreateObject();
-            cJSON_AddItemToArray(list, entry);
-            declarations = cJSON_AddArrayToObject(entry, "functionDeclarations");
+            cJSON *entry = tree_append(&b->failed, list, cJSON_CreateObject());
+            declarations = tree_put(&b->failed, entry, "functionDeclarations", cJSON_CreateArray());
         }
-        cJSON_AddItemToArray(declarations, function_declaration(b, one));
+        tree_append(&b->failed, declarations, function_declaration(b, one));
     }
     if (cJSON_GetArraySize(list) > 0)
-        put(b->setup, "tools", list);
+        tree_put(&b->failed, b->setup, "tools", list);
     else
         cJSON_Delete(list);
 }
@@ -190,16 +183,17 @@ static void resumption(struct builder *b)
     const cJSON *given = get(b->run, "resumption");
     if (!cJSON_IsTrue(get(given, "enabled")))
         return;
-    cJSON *out = cJSON_AddObjectToObject(b->setup, "sessionResumption");
+    cJSON *out = tree_put(&b->failed, b->setup, "sessionResumption", cJSON_CreateObject());
     if (get_string(given, "handle"))
-        cJSON_AddStringToObject(out, "handle", get_string(given, "handle"));
+        tree_put_string(&b->failed, out, "handle", get_string(given, "handle"));
     if (cJSON_IsTrue(get(b->profile, "transparent_resumption")))
-        cJSON_AddTrueToObject(out, "transparent");
+        tree_put(&b->failed, out, "transparent", cJSON_CreateTrue());
 }
 
 static cJSON *detection(struct builder *b)
 {
-    return child(child(b->setup, "realtimeInputConfig"), "automaticActivityDetection");
+    return tree_child(&b->failed, tree_child(&b->failed, b->setup, "realtimeInputConfig"),
+                      "automaticActivityDetection");
 }
 
 static void vad(struct builder *b)
@@ -219,13 +213,13 @@ static void vad(struct builder *b)
         return;
     }
     if (cJSON_IsTrue(get(given, "disabled")))
-        put(detection(b), "disabled", cJSON_CreateTrue());
+        tree_put(&b->failed, detection(b), "disabled", cJSON_CreateTrue());
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const cJSON *value = get(given, names[i][0]);
         if (cJSON_IsString(value) && names[i][2])
-            put_enum(detection(b), names[i][1], names[i][2], value->valuestring);
+            put_enum(b, detection(b), names[i][1], names[i][2], value->valuestring);
         else if (cJSON_IsNumber(value) && !names[i][2])
-            put(detection(b), names[i][1], cJSON_Duplicate(value, false));
+            tree_put(&b->failed, detection(b), names[i][1], cJSON_Duplicate(value, false));
         else if (value && !cJSON_IsNull(value))
             refuse(b, "vad", names[i][2] ? "sensitivities \"low\" or \"high\"" : "milliseconds");
     }
@@ -239,29 +233,31 @@ static void activity(struct builder *b)
     if (handling && strcmp(handling, "interrupt") == 0)
         handling = "START_OF_ACTIVITY_INTERRUPTS";
     if (handling)
-        put_enum(child(b->setup, "realtimeInputConfig"), "activityHandling", "", handling);
+        put_enum(b, tree_child(&b->failed, b->setup, "realtimeInputConfig"), "activityHandling", "",
+                 handling);
     if (coverage)
-        put_enum(child(b->setup, "realtimeInputConfig"), "turnCoverage", "TURN_INCLUDES_",
-                 coverage);
+        put_enum(b, tree_child(&b->failed, b->setup, "realtimeInputConfig"), "turnCoverage",
+                 "TURN_INCLUDES_", coverage);
 }
 
 /* int64 of proto JSON: a string of digits. */
-static void put_int64(cJSON *parent, const char *name, const cJSON *value)
+static void put_int64(struct builder *b, cJSON *parent, const char *name, const cJSON *value)
 {
     char digits[32];
     if (!cJSON_IsNumber(value) || value->valuedouble < 0 || value->valuedouble > 1e15)
         return;
     snprintf(digits, sizeof digits, "%.0f", value->valuedouble);
-    put(parent, name, cJSON_CreateString(digits));
+    tree_put(&b->failed, parent, name, cJSON_CreateString(digits));
 }
 
 static void compression(struct builder *b)
 {
     const cJSON *given = get(b->live, "compression");
     if (cJSON_IsTrue(given) || cJSON_IsObject(given)) {
-        cJSON *config = child(b->setup, "contextWindowCompression");
-        put_int64(config, "triggerTokens", get(given, "trigger_tokens"));
-        put_int64(child(config, "slidingWindow"), "targetTokens", get(given, "target_tokens"));
+        cJSON *config = tree_child(&b->failed, b->setup, "contextWindowCompression");
+        put_int64(b, config, "triggerTokens", get(given, "trigger_tokens"));
+        put_int64(b, tree_child(&b->failed, config, "slidingWindow"), "targetTokens",
+                  get(given, "target_tokens"));
     } else if (given && !cJSON_IsFalse(given) && !cJSON_IsNull(given)) {
         refuse(b, "compression", "true, or an object with trigger_tokens and target_tokens");
     }
@@ -271,62 +267,26 @@ static void extras(struct builder *b)
 {
     const cJSON *generation = get(b->run, "generation");
     if (cJSON_IsTrue(get(b->run, "input_transcription")))
-        cJSON_AddObjectToObject(b->setup, "inputAudioTranscription");
+        tree_put(&b->failed, b->setup, "inputAudioTranscription", cJSON_CreateObject());
     if (cJSON_IsTrue(get(b->run, "output_transcription")))
-        cJSON_AddObjectToObject(b->setup, "outputAudioTranscription");
+        tree_put(&b->failed, b->setup, "outputAudioTranscription", cJSON_CreateObject());
     if (setup_initial_history(b->run))
-        cJSON_AddTrueToObject(cJSON_AddObjectToObject(b->setup, "historyConfig"),
-                              "initialHistoryInClientContent");
+        tree_put(&b->failed, tree_child(&b->failed, b->setup, "historyConfig"),
+                 "initialHistoryInClientContent", cJSON_CreateTrue());
     if (cJSON_IsBool(get(b->live, "proactive_audio")))
-        put(child(b->setup, "proactivity"), "proactiveAudio",
-            cJSON_Duplicate(get(b->live, "proactive_audio"), false));
+        tree_put(&b->failed, tree_child(&b->failed, b->setup, "proactivity"), "proactiveAudio",
+                 cJSON_Duplicate(get(b->live, "proactive_audio"), false));
     if (cJSON_IsBool(get(b->live, "affective_dialog")))
-        put(b->generation, "enableAffectiveDialog",
-            cJSON_Duplicate(get(b->live, "affective_dialog"), false));
+        tree_put(&b->failed, b->generation, "enableAffectiveDialog",
+                 cJSON_Duplicate(get(b->live, "affective_dialog"), false));
     if (get_string(b->live, "media_resolution"))
-        put_enum(b->generation, "mediaResolution", "MEDIA_RESOLUTION_",
+        put_enum(b, b->generation, "mediaResolution", "MEDIA_RESOLUTION_",
                  get_string(b->live, "media_resolution"));
     if (cJSON_IsArray(get(generation, "safetySettings")))
-        put(b->setup, "safetySettings", cJSON_Duplicate(get(generation, "safetySettings"), true));
+        tree_put(&b->failed, b->setup, "safetySettings",
+                 cJSON_Duplicate(get(generation, "safetySettings"), true));
     if (cJSON_IsObject(get(generation, "labels")))
-        put(b->setup, "labels", cJSON_Duplicate(get(generation, "labels"), true));
-}
-
-/* "voiceName" and "voice_name": the service takes either, but not both. */
-static bool same_name(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        a += *a == '_';
-        b += *b == '_';
-        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
-            return false;
-        if (*a == '\0')
-            return true;
-    }
-}
-
-static cJSON *find_member(const cJSON *object, const char *name)
-{
-    cJSON *member = object ? object->child : NULL;
-    while (member && !same_name(member->string, name))
-        member = member->next;
-    return member;
-}
-
-/* Objects member by member, anything else replaced. */
-static void merge(cJSON *into, const cJSON *from, unsigned depth)
-{
-    const cJSON *member;
-    cJSON_ArrayForEach (member, from) {
-        cJSON *have = find_member(into, member->string);
-        if (cJSON_IsObject(have) && cJSON_IsObject(member) && depth > 0)
-            merge(have, member, depth - 1);
-        else {
-            have = have ? cJSON_DetachItemViaPointer(into, have) : NULL;
-            put(into, have ? have->string : member->string, cJSON_Duplicate(member, true));
-            cJSON_Delete(have);
-        }
-    }
+        tree_put(&b->failed, b->setup, "labels", cJSON_Duplicate(get(generation, "labels"), true));
 }
 
 /* `live.setup` comes last and may say anything but another model. */
@@ -340,28 +300,12 @@ static void free_form(struct builder *b)
         return;
     }
     cJSON *copy = cJSON_Duplicate(given, true);
-    cJSON_Delete(cJSON_DetachItemViaPointer(copy, find_member(copy, "model")));
-    merge(b->setup, copy, 16);
+    cJSON *model = tree_find(copy, "model");
+    if (model)
+        cJSON_Delete(cJSON_DetachItemViaPointer(copy, model));
+    b->failed |= !copy;
+    tree_merge(&b->failed, b->setup, copy);
     cJSON_Delete(copy);
-}
-
-/* Removes "a.b.c" in either spelling; an object left empty on the way goes too. */
-static void forbid(cJSON *object, const char *path)
-{
-    char name[64];
-    size_t n = strcspn(path, ".");
-    if (n >= sizeof name)
-        return;
-    memcpy(name, path, n);
-    name[n] = '\0';
-    cJSON *member = find_member(object, name);
-    bool gone = member && path[n] == '\0';
-    if (cJSON_IsObject(member) && member->child && path[n]) {
-        forbid(member, path + n + 1);
-        gone = !member->child;
-    }
-    if (gone)
-        cJSON_Delete(cJSON_DetachItemViaPointer(object, member));
 }
 
 bool setup_initial_history(const cJSON *run)
@@ -375,53 +319,48 @@ bool setup_initial_history(const cJSON *run)
 
 static enum antiphon_status print(struct builder *b, char **message)
 {
-    cJSON *envelope = cJSON_CreateObject();
-    char *text = NULL;
-    /* A reference, so that the builder still owns its tree. */
-    if (envelope && cJSON_AddItemReferenceToObject(envelope, "setup", b->setup))
-        text = cJSON_PrintUnformatted(envelope);
-    cJSON_Delete(envelope);
-    if (!text) {
-        snprintf(b->why, b->why_size, "out of memory");
-        return ANTIPHON_ENOMEM;
-    }
-    *message = text;
-    return ANTIPHON_OK;
+    struct text out = {0};
+    char *setup = b->failed ? NULL : cJSON_PrintUnformatted(b->setup);
+    text_puts(&out, "{\"setup\":");
+    text_puts(&out, setup ? setup : "");
+    text_puts(&out, "}");
+    out.failed |= !setup;
+    free(setup);
+    *message = text_take(&out);
+    if (*message)
+        return ANTIPHON_OK;
+    snprintf(b->why, b->why_size, "out of memory");
+    return ANTIPHON_ENOMEM;
 }
 
 enum antiphon_status setup_message(const cJSON *run, const char *resource, char **message,
                                    char *why, size_t why_size)
 {
-    struct builder b = {.run = run, .why = why, .why_size = why_size};
+    struct builder builder = {.run = run, .why = why, .why_size = why_size}, *b = &builder;
     enum antiphon_status status = ANTIPHON_EINVAL;
     const cJSON *path;
-    b.live = get(run, "live");
-    b.profile = get(run, "profile");
-    b.setup = cJSON_CreateObject();
-    cJSON_AddStringToObject(b.setup, "model", resource);
-    b.generation = cJSON_AddObjectToObject(b.setup, "generationConfig");
-    if (!b.generation) {
-        snprintf(why, why_size, "out of memory");
-        cJSON_Delete(b.setup);
-        return ANTIPHON_ENOMEM;
-    }
-    generation_config(&b);
-    speech(&b);
-    thinking(&b);
-    system_instruction(&b);
-    tools(&b);
-    resumption(&b);
-    extras(&b);
-    vad(&b);
-    activity(&b);
-    compression(&b);
-    free_form(&b);
-    cJSON_ArrayForEach (path, get(b.profile, "forbid")) {
+    b->live = get(run, "live");
+    b->profile = get(run, "profile");
+    b->setup = cJSON_CreateObject();
+    tree_put_string(&b->failed, b->setup, "model", resource);
+    b->generation = tree_child(&b->failed, b->setup, "generationConfig");
+    generation_config(b);
+    speech(b);
+    thinking(b);
+    system_instruction(b);
+    tools(b);
+    resumption(b);
+    extras(b);
+    vad(b);
+    activity(b);
+    compression(b);
+    free_form(b);
+    cJSON_ArrayForEach (path, get(b->profile, "forbid")) {
         if (cJSON_IsString(path))
-            forbid(b.setup, path->valuestring);
+            tree_forbid(b->setup, path->valuestring);
     }
-    if (!b.bad)
-        status = print(&b, message);
-    cJSON_Delete(b.setup);
+    if (!b->bad)
+        status = print(b, message);
+    cJSON_Delete(b->setup);
     return status;
 }
