@@ -12,9 +12,8 @@
  *   profile "initial"         turnComplete true: taken in without an answer, because setup
  * announced it live.history "collapsed", or the profile's "history_collapsed": true one text of the
  * user that tells the conversation profile "history_end_user": true a blank turn of the user is
- * appended if the model spoke last. With a handle the history is what came after it: it is told where the profile takes
- * history at any time ("client_content"), and left out elsewhere.
- * *message is NULL if there is nothing to say, else to be freed with free(). ENOMEM is the only
- * failure. */
+ * appended if the model spoke last. With a handle the history is what came after it: it is told
+ * where the profile takes history at any time ("client_content"), and left out elsewhere. *message
+ * is NULL if there is nothing to say, else to be freed with free(). ENOMEM is the only failure. */
 enum antiphon_status history_message(const cJSON *run, char **message);
 #endif

@@ -1,7 +1,7 @@
 #include "openapi.h"
 
-#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tree.h"
 
@@ -67,13 +67,14 @@ static const char *guess_type(const cJSON *schema)
     return first || get(schema, "pattern") || get(schema, "maxLength") ? "STRING" : NULL;
 }
 
+/* Either case of the types there are; anything else is left out. */
 static void set_type(struct rewrite *rewrite, cJSON *out, const char *type)
 {
-    char upper[16] = "";
-    for (size_t i = 0; type[i] && i < sizeof upper - 1; i++)
-        upper[i] = (char)toupper((unsigned char)type[i]);
-    cJSON_DeleteItemFromObjectCaseSensitive(out, "type");
-    tree_put_string(&rewrite->failed, out, "type", upper);
+    static const char *const types[] = {"STRING",  "NUMBER", "INTEGER",
+                                        "BOOLEAN", "ARRAY",  "OBJECT"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcasecmp(type, types[i]) == 0)
+            tree_put_string(&rewrite->failed, out, "type", types[i]);
 }
 
 static bool has_type(const cJSON *out, const char *type)

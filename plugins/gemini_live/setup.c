@@ -42,10 +42,17 @@ static void put_enum(struct builder *b, cJSON *parent, const char *name, const c
     char full[96];
     size_t n = strlen(prefix);
     bool whole = strncmp(value, prefix, n) == 0;
-    snprintf(full, sizeof full, "%s%s", whole ? "" : prefix, value);
-    for (char *p = full; *p; p++)
+    if (snprintf(full, sizeof full, "%s%s", whole ? "" : prefix, value) >= (int)sizeof full)
+        full[0] = '\0';
+    for (char *p = full; *p; p++) {
         *p = *p == '-' || *p == ' ' ? '_' : (char)toupper((unsigned char)*p);
-    tree_put(&b->failed, parent, name, cJSON_CreateString(full));
+        if (!isalnum((unsigned char)*p) && *p != '_')
+            full[0] = '\0';
+    }
+    if (full[0])
+        tree_put_string(&b->failed, parent, name, full);
+    else
+        refuse(b, name, "one word");
 }
 
 /* ---- generationConfig --------------------------------------------------------------------------

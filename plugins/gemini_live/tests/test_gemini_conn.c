@@ -31,16 +31,16 @@ static char *run_of(const char *backend, const char *model, const char *more)
 {
     cJSON *profile = profile_of(backend, model);
     char *json = cJSON_PrintUnformatted(profile);
-    size_t size = strlen(json) + strlen(more) + 512;
-    char *out = malloc(size);
-    snprintf(out, size,
-             "{\"model\":\"%s\",\"modality\":\"AUDIO\",\"instruction\":\"Be kind.\",\"profile\":%s,"
-             "\"input_transcription\":true,\"output_transcription\":true,"
-             "\"deadlines\":{\"resolve_ms\":2000,\"connect_ms\":5000},\"max_message\":16777216%s}",
-             model, json, more);
+    struct text out = {0};
+    text_printf(
+        &out,
+        "{\"model\":\"%s\",\"modality\":\"AUDIO\",\"instruction\":\"Be kind.\",\"profile\":%s,"
+        "\"input_transcription\":true,\"output_transcription\":true,"
+        "\"deadlines\":{\"resolve_ms\":2000,\"connect_ms\":5000},\"max_message\":16777216%s}",
+        model, json, more);
     free(json);
     cJSON_Delete(profile);
-    return out;
+    return text_take(&out);
 }
 
 static void *open_run(struct fake_host *fake, void *state, const char *run)

@@ -291,13 +291,13 @@ static void test_error_objects(void **unused)
 
 static char *audio_message(const char *mime, const char *data)
 {
-    char *out = malloc(strlen(data) + strlen(mime) + 200);
-    sprintf(out,
-            "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"%s\","
-            "\"data\":"
-            "\"%s\"}}]}}}",
-            mime, data);
-    return out;
+    struct text out = {0};
+    text_printf(
+        &out,
+        "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"%s\","
+        "\"data\":\"%s\"}}]}}}",
+        mime, data);
+    return text_take(&out);
 }
 
 static void expect_audio(struct run *run, const char *mime, const char *data, const char *wanted)
@@ -491,8 +491,11 @@ static void check_recorded(const char *json, unsigned *kinds)
 static unsigned check_file(const char *path, unsigned *kinds)
 {
     unsigned n = 0;
-    char *text = read_file(path), *save = NULL;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    char *text = read_file(path), *next;
+    for (char *line = text; *line; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next)
+            *next++ = '\0';
         cJSON *record = cJSON_Parse(line);
         const char *link = cJSON_GetStringValue(cJSON_GetObjectItem(record, "link"));
         const char *dir = cJSON_GetStringValue(cJSON_GetObjectItem(record, "dir"));
