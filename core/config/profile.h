@@ -9,7 +9,11 @@
  *   "native_tools":["google_search",...],        features a native tool may ask for
  *   "forbid":["generationConfig.thinkingConfig",...],  paths that must not be in setup
  *   "input_transcript":"delta"|"whole", "tools":"blocking"|"non_blocking", "api_version":"v1alpha",
- *   "retired":"sentence"                         optional: why the id is refused nowadays}
+ *   "retired":"sentence",                        optional: why the id is refused nowadays
+ *   "history_collapsed":true,                    optional: earlier turns are told as one text
+ *   "history_end_user":true,                     optional: a blank turn of the user ends the history
+ *   "transparent_resumption":true,               optional: asked for in setup (Vertex AI only)
+ *   "behavior":"NON_BLOCKING"}                   optional: written into every function declaration
  */
 #ifndef CONFIG_PROFILE_H
 #define CONFIG_PROFILE_H

@@ -1,14 +1,15 @@
 /* backend - which of Google's two services is spoken to, where it is and how to sign in: decided
  * once from the configuration, immutable afterwards. Pure.
  *
- * | configuration                         | backend    | sign-in              | model resource | |
- * API key                               | gemini_api | x-goog-api-key       | models/M | |
- * ephemeral token (auth_tokens/...)     | gemini_api | Authorization: Token | models/M | | vertex,
- * project                       | vertex     | Bearer               | projects/P/locations/L/… | |
- * vertex, key, no project (express)     | vertex     | x-goog-api-key       |
- * publishers/google/models | | vertex, base URL, nothing else (proxy)| vertex     | none |
- * publishers/google/models | | vertex, nothing else                  | vertex     | Bearer; the
- * project of the credentials      | */
+ *   configuration                backend     signs in by           model resource
+ *   API key                      gemini_api  x-goog-api-key        models/M
+ *   ephemeral token              gemini_api  Authorization: Token  models/M
+ *   vertex, project              vertex      Bearer                projects/P/locations/L/...
+ *   vertex, key (express)        vertex      x-goog-api-key        publishers/google/models/M
+ *   vertex, base URL (proxy)     vertex      nothing               publishers/google/models/M
+ *   vertex alone                 vertex      Bearer                the credentials' project
+ *
+ * An ephemeral token is a key that starts with "auth_tokens/". */
 #ifndef GEMINI_BACKEND_H
 #define GEMINI_BACKEND_H
 #include <cjson/cJSON.h>

@@ -1,6 +1,7 @@
 #include "conn.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +45,7 @@ static const cJSON *get(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void blot_out(char *text, const char *secret)
 {
@@ -143,8 +143,7 @@ static void give_up(struct conn *conn, const struct closing *closing)
     end(conn, closing);
 }
 
-/* ---- the socket --------------------------------------------------------------------------------
- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 static enum antiphon_status send_text(struct conn *conn, const char *message)
 {
@@ -235,18 +234,16 @@ static const struct antiphon_ws_handlers handlers = {
     .on_close = on_close,
 };
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* The messages of the beginning; the run is not needed any more afterwards. */
 static enum antiphon_status prepare(struct conn *conn, char *why, size_t why_size)
 {
     const struct backend *backend = &conn->gemini->backend;
     struct text resource = {0};
-    const char *project =
-        conn->token.project ? conn->token.project : conn->gemini->credentials.project;
+    const char *project = conn->token.project;
     if (!project)
-        project = conn->gemini->credentials.quota_project;
+        project = credentials_project(&conn->gemini->credentials);
     backend_model(backend, project, cJSON_GetStringValue(get(conn->run, "model")), &resource);
     snprintf(why, why_size, "out of memory");
     enum antiphon_status status = resource.failed ? ANTIPHON_ENOMEM : ANTIPHON_OK;
@@ -331,7 +328,7 @@ static enum antiphon_status connect_ws(struct conn *conn, char *why, size_t why_
     if (status != ANTIPHON_OK)
         snprintf(why, why_size, "the connection to the model service could not be started");
     if (bearer.data)
-        memset(bearer.data, 0, bearer.len);
+        OPENSSL_cleanse(bearer.data, bearer.len);
     text_free(&bearer);
     text_free(&url);
     cJSON_Delete(conn->run);
@@ -413,8 +410,7 @@ enum antiphon_status conn_open(void *state, antiphon_sink sink, const char *run,
     return status;
 }
 
-/* ---- afterwards --------------------------------------------------------------------------------
- */
+/* ---- afterwards ------------------------------------------------------------------------------ */
 
 static void wake_token(struct conn *conn)
 {

@@ -257,6 +257,13 @@ void credentials_deinit(struct credentials *credentials)
     *credentials = (struct credentials){0};
 }
 
+const char *credentials_project(const struct credentials *credentials)
+{
+    if (!credentials->project && credentials->kind == CREDENTIALS_USER)
+        return credentials->quota_project;
+    return credentials->project;
+}
+
 static void add_b64url(struct text *out, const void *data, size_t len)
 {
     char *encoded = malloc(b64_encoded_len(len) + 1);

@@ -34,6 +34,9 @@ enum antiphon_status credentials_load(struct credentials *credentials, const cJS
                                       char *why, size_t why_size);
 void credentials_deinit(struct credentials *credentials);
 
+/* The project they belong to, or NULL. gcloud's sign-in names none but that which is charged. */
+const char *credentials_project(const struct credentials *credentials);
+
 /* The signed assertion of a service account, valid for an hour from `now` (seconds since 1970). */
 enum antiphon_status credentials_jwt(const struct credentials *credentials, int64_t now,
                                      struct text *jwt);

@@ -36,8 +36,7 @@ static void emit_json(struct pass *pass, enum antiphon_event_type type, const ch
     pass->emit(pass->ctx, &event);
 }
 
-/* ---- audio -------------------------------------------------------------------------------------
- */
+/* ---- audio ----------------------------------------------------------------------------------- */
 
 static void emit_pcm(struct pass *pass, const char *text, size_t len, size_t bytes, unsigned rate)
 {
@@ -163,8 +162,7 @@ static void inline_data(struct pass *pass, struct value blob)
     text_free(&text);
 }
 
-/* ---- content -----------------------------------------------------------------------------------
- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 static void emit_text(struct pass *pass, enum antiphon_event_type type, struct value string,
                       uint32_t flags)
@@ -255,8 +253,7 @@ static void turn_flags(struct pass *pass, struct value content)
     text_free(&reason);
 }
 
-/* ---- tools -------------------------------------------------------------------------------------
- */
+/* ---- tools ----------------------------------------------------------------------------------- */
 
 static bool call_has_name(struct value call)
 {
@@ -323,8 +320,7 @@ static void tool_cancellations(struct pass *pass, struct value message)
     }
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 /* The service's names for the answer's tokens are not those of stored events. */
 static void usage(struct pass *pass, struct value metadata)

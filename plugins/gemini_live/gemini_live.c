@@ -60,8 +60,7 @@ static enum antiphon_status load_credentials(struct gemini *gemini, const cJSON 
     enum antiphon_status status = credentials_load(credentials, config, why, why_size);
     if (status != ANTIPHON_OK)
         return status;
-    bool need_project =
-        !gemini->backend.project && !credentials->project && !credentials->quota_project;
+    bool need_project = !gemini->backend.project && !credentials_project(credentials);
     if (need_project && credentials->kind != CREDENTIALS_METADATA) {
         snprintf(why, why_size, "no Google Cloud project: set GOOGLE_CLOUD_PROJECT");
         return ANTIPHON_EINVAL;

@@ -55,8 +55,7 @@ static void put_enum(struct builder *b, cJSON *parent, const char *name, const c
         refuse(b, name, "one word");
 }
 
-/* ---- generationConfig --------------------------------------------------------------------------
- */
+/* ---- generationConfig ------------------------------------------------------------------------ */
 
 static void generation_config(struct builder *b)
 {
@@ -131,8 +130,7 @@ static void thinking(struct builder *b)
     }
 }
 
-/* ---- the rest of setup -------------------------------------------------------------------------
- */
+/* ---- the rest of setup ----------------------------------------------------------------------- */
 
 static void system_instruction(struct builder *b)
 {

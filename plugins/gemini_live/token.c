@@ -77,8 +77,7 @@ void token_free(struct token *token)
     *token = (struct token){0};
 }
 
-/* ---- what went wrong ---------------------------------------------------------------------------
- */
+/* ---- what went wrong ------------------------------------------------------------------------- */
 
 static void set_fault(struct token_fault *fault, enum antiphon_status status, const char *cause,
                       const char *next)
@@ -119,8 +118,7 @@ static void fault_of_transfer(struct token_fault *fault, enum credentials_kind k
                   "Check the network and a proxy (https_proxy), then try again.");
 }
 
-/* ---- fetching ----------------------------------------------------------------------------------
- */
+/* ---- fetching -------------------------------------------------------------------------------- */
 
 static bool has_flavor(const char *headers)
 {
@@ -263,8 +261,7 @@ static void on_project(void *ctx, const struct antiphon_http_response *response)
     unlock_and_drop(cache);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static bool add_waiter(struct token_cache *cache, antiphon_sink sink)
 {
@@ -321,12 +318,15 @@ enum antiphon_status token_get(struct token_cache *cache, antiphon_sink sink, ui
     enum antiphon_status status = ANTIPHON_EBUSY;
     pthread_mutex_lock(&cache->lock);
     bool ended = *ticket && cache->fetched >= *ticket;
-    bool good = is_good(cache, TOKEN_SPARE_S);
+    /* What was fetched for this asker is given to it, however short its life. */
+    bool good = is_good(cache, ended ? 0 : TOKEN_SPARE_S);
+    if (!good && ended && cache->fault.status == ANTIPHON_OK) {
+        /* Refused to somebody else in the meantime. */
+        *ticket = 0;
+        ended = false;
+    }
     if (!good && ended) {
         *fault = cache->fault;
-        if (fault->status == ANTIPHON_OK)
-            set_fault(fault, ANTIPHON_EUNAVAILABLE, "The access token has expired already.",
-                      "Check the clock.");
         status = fault->status;
     } else if (!good && *ticket == 0) {
         bool waits = add_waiter(cache, sink);

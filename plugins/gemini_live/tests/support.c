@@ -98,8 +98,7 @@ char *seen_print(const struct seen *seen)
     return text_take(&out);
 }
 
-/* ---- the host ----------------------------------------------------------------------------------
- */
+/* ---- the host -------------------------------------------------------------------------------- */
 
 static struct fake_host *fake_of(const struct antiphon_host *host)
 {
@@ -339,8 +338,7 @@ const struct antiphon_event *fake_event(const struct fake_host *fake, enum antip
     return found;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 char *read_file(const char *path)
 {

@@ -396,8 +396,7 @@ static void test_model_not_found_without_list(void **unused)
     }
 }
 
-/* ---- Vertex ------------------------------------------------------------------------------------
- */
+/* ---- Vertex ---------------------------------------------------------------------------------- */
 
 static const char vertex[] =
     "{\"vertex\":\"TRUE\",\"project\":\"my-proj\",\"location\":\"us-central1\","
@@ -493,7 +492,8 @@ static void test_vertex_token_is_kept(void **unused)
 static void test_vertex_project_from_metadata(void **unused)
 {
     struct fake_host fake;
-    void *state = start(&fake, "{\"vertex\":true,\"metadata_host\":\"127.0.0.1:7\"}");
+    void *state = start(&fake, "{\"vertex\":true,\"metadata_host\":\"127.0.0.1:7\","
+                               "\"quota_project\":\"payer\"}");
     void *conn = open_model(&fake, state, MODEL, "");
     (void)unused;
     fake_answer(&fake, 0, 200, FLAVOR, "{\"access_token\":\"ya29.tok\",\"expires_in\":3600}");

@@ -169,8 +169,7 @@ static void test_answers(void **unused)
     free(token);
 }
 
-/* ---- where they are looked for -----------------------------------------------------------------
- */
+/* ---- where they are looked for --------------------------------------------------------------- */
 
 static char folder[] = "/tmp/gemini-credentials-XXXXXX";
 
@@ -240,8 +239,7 @@ static void test_search(void **unused)
     cJSON_Delete(tree);
 }
 
-/* ---- the token endpoint ------------------------------------------------------------------------
- */
+/* ---- the token endpoint ---------------------------------------------------------------------- */
 
 static void test_endpoint(void **unused)
 {
@@ -290,6 +288,37 @@ static void test_endpoint(void **unused)
     assert_int_equal(token_get(cache, 3, &third, &token, &fault), ANTIPHON_EBUSY);
     assert_non_null(strstr(fault.cause, "could not be reached"));
     token_cache_free(cache);
+    credentials_deinit(&credentials);
+    fake_deinit(&fake);
+}
+
+/* A token that lives shorter than is kept in reserve is used all the same, once. */
+static void test_short_life(void **unused)
+{
+    struct fake_host fake;
+    struct credentials credentials;
+    struct token token = {0};
+    struct token_fault fault = {0};
+    uint64_t first = 0, second = 0;
+    char why[256];
+    (void)unused;
+    fake_init(&fake);
+    assert_int_equal(parse(&credentials, user_file, why), ANTIPHON_OK);
+    struct token_cache *cache = token_cache_new(&fake.host, &credentials, false);
+    assert_int_equal(token_get(cache, 1, &first, &token, &fault), ANTIPHON_EBUSY);
+    fake_answer(&fake, 0, 200, "", "{\"access_token\":\"ya29.t\",\"expires_in\":5}");
+    assert_int_equal(token_get(cache, 2, &second, &token, &fault), ANTIPHON_EBUSY);
+    assert_int_equal(token_get(cache, 1, &first, &token, &fault), ANTIPHON_OK);
+    token_free(&token);
+    fake_answer(&fake, 1, 200, "", "{\"access_token\":\"ya29.u\",\"expires_in\":5}");
+    token_refused(cache, 2); /* before the second asker came back */
+    assert_int_equal(token_get(cache, 2, &second, &token, &fault), ANTIPHON_EBUSY);
+    fake_answer(&fake, 2, 200, "", "{\"access_token\":\"ya29.v\",\"expires_in\":5}");
+    assert_int_equal(token_get(cache, 2, &second, &token, &fault), ANTIPHON_OK);
+    assert_string_equal(token.text, "ya29.v");
+    token_free(&token);
+    token_cache_free(cache);
+    fake_fail(&fake, 3, ANTIPHON_ECANCELLED); /* the renewal that was begun beside */
     credentials_deinit(&credentials);
     fake_deinit(&fake);
 }
@@ -349,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_endpoint),
         cmocka_unit_test(test_metadata_flavor),
+        cmocka_unit_test(test_short_life),
     };
     return cmocka_run_group_tests(tests, make_key, drop_key);
 }

@@ -286,8 +286,7 @@ static void test_error_objects(void **unused)
     }
 }
 
-/* ---- audio -------------------------------------------------------------------------------------
- */
+/* ---- audio ----------------------------------------------------------------------------------- */
 
 static char *audio_message(const char *mime, const char *data)
 {
@@ -405,8 +404,7 @@ static void test_audio_layouts(void **unused)
     }
 }
 
-/* ---- recordings --------------------------------------------------------------------------------
- */
+/* ---- recordings ------------------------------------------------------------------------------ */
 
 /* The recordings name long base64 by its length: put sound of that length in its place. */
 static char *with_audio(const char *data)

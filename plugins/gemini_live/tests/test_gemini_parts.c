@@ -11,8 +11,7 @@
 #include "setup.h"
 #include "tree.h"
 
-/* ---- text and base64 ---------------------------------------------------------------------------
- */
+/* ---- text and base64 ------------------------------------------------------------------------- */
 
 static void expect_json(const char *data, size_t len, const char *wanted)
 {
@@ -81,8 +80,7 @@ static void test_b64(void **unused)
     }
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static struct value checked(const char *json)
 {
@@ -154,8 +152,7 @@ static void test_reader_depth(void **unused)
     assert_int_equal(where, READER_MAX_DEPTH);
 }
 
-/* ---- backend -----------------------------------------------------------------------------------
- */
+/* ---- backend --------------------------------------------------------------------------------- */
 
 static void expect_backend(const char *json, const char *name, const char *url,
                            const char *resource)
@@ -281,8 +278,7 @@ static void test_bad_configuration(void **unused)
     assert_false(backend_is_loopback("nothing"));
 }
 
-/* ---- schemas of tools --------------------------------------------------------------------------
- */
+/* ---- schemas of tools ------------------------------------------------------------------------ */
 
 static void expect_openapi(const char *schema, const char *wanted)
 {
@@ -356,8 +352,7 @@ static void test_openapi_is_bounded(void **unused)
     }
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void test_bad_settings(void **unused)
 {
