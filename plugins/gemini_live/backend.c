@@ -83,7 +83,8 @@ static void choose_auth(struct backend *backend, const cJSON *config)
         backend->auth = BACKEND_BEARER;
     else if (key)
         backend->auth = BACKEND_KEY;
-    else if (backend_setting(config, "vertex_base_url")) {
+    else if (backend_setting(config, "vertex_base_url") &&
+             !backend_setting(config, "credentials") && !backend_setting(config, "metadata_host")) {
         backend->auth = BACKEND_NONE;
         backend->bare = true;
     } else

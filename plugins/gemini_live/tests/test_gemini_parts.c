@@ -210,6 +210,9 @@ static void test_backends(void **unused)
                    "wss://aiplatform.googleapis.com/" V, "publishers/google/models/m");
     expect_backend("{\"vertex\":true,\"vertex_base_url\":\"http://proxy:8\"}", "vertex",
                    "ws://proxy:8/", "publishers/google/models/m");
+    expect_backend("{\"vertex\":true,\"vertex_base_url\":\"http://h:8\",\"credentials\":\"/f\"}",
+                   "vertex", "ws://h:8/" V,
+                   "projects/found/locations/global/publishers/google/models/m");
     expect_backend("{\"vertex\":true}", "vertex", "wss://aiplatform.googleapis.com/" V,
                    "projects/found/locations/global/publishers/google/models/m");
     expect_backend("{\"vertex\":true,\"location\":\"us-east1\"}", "vertex",
