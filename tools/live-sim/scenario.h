@@ -74,6 +74,9 @@ void scenario_init(struct scenario *scenario);
  * file:line, was appended to errors. */
 bool scenario_load(struct scenario *scenario, const char *path, struct wire_style *style,
                    struct bytes *errors);
+/* The same for text that is already in memory; name stands for the file in errors. */
+bool scenario_read(struct scenario *scenario, const char *name, const char *text, size_t len,
+                   struct wire_style *style, struct bytes *errors);
 /* The first rule for the trigger that still applies, its counter already moved on; NULL: none. */
 const struct scenario_rule *scenario_find(struct scenario *scenario, enum scenario_trigger on,
                                           uint32_t connection, const char *text);

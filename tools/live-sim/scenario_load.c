@@ -361,15 +361,16 @@ static void read_root(struct loader *loader, struct fy_node *root)
     }
 }
 
+static const char unreadable[] =
+    "cannot be read, is empty or over 1 MiB, not UTF-8 or has a % directive";
+
 /* libfyaml 0.7.12 never returns from some inputs with a directive. */
-static bool is_safe(const struct bytes *text)
+static bool is_safe(const char *text, size_t len)
 {
-    const char *line = bytes_str(text);
-    if (!text->len || text->len > SCENARIO_MAX_BYTES || strlen(line) != text->len ||
-        !mem_utf8_valid(line, text->len))
+    if (!len || len > SCENARIO_MAX_BYTES || memchr(text, 0, len) || !mem_utf8_valid(text, len))
         return false;
-    for (; line && *line; line = strchr(line, '\n'), line += line != NULL)
-        if (*line == '%')
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '%' && (i == 0 || text[i - 1] == '\n' || text[i - 1] == '\r'))
             return false;
     return true;
 }
@@ -399,15 +400,12 @@ static void copy_parse_errors(struct loader *loader, struct fy_diag *diag)
         bytes_printf(loader->errors, "%s:1: not YAML\n", loader->path);
 }
 
-bool scenario_load(struct scenario *scenario, const char *path, struct wire_style *style,
-                   struct bytes *errors)
+bool scenario_read(struct scenario *scenario, const char *name, const char *text, size_t len,
+                   struct wire_style *style, struct bytes *errors)
 {
-    struct loader loader = {scenario, style, path, errors, 0};
-    struct bytes text = {0};
-    if (!read_file(path, &text) || !is_safe(&text)) {
-        complain(&loader, NULL,
-                 "cannot be read, is empty or over 1 MiB, not UTF-8 or has a % directive", NULL);
-        bytes_free(&text);
+    struct loader loader = {scenario, style, name, errors, 0};
+    if (!is_safe(text, len)) {
+        complain(&loader, NULL, unreadable, NULL);
         return false;
     }
     struct fy_diag_cfg diag_config;
@@ -415,7 +413,7 @@ bool scenario_load(struct scenario *scenario, const char *path, struct wire_styl
     struct fy_diag *diag = fy_diag_create(&diag_config);
     fy_diag_set_collect_errors(diag, true);
     struct fy_parse_cfg config = {.flags = FYPCF_DEFAULT_DOC, .diag = diag};
-    struct fy_document *document = fy_document_build_from_string(&config, text.data, text.len);
+    struct fy_document *document = fy_document_build_from_string(&config, text, len);
     if (document) {
         read_root(&loader, fy_document_root(document));
     } else {
@@ -424,6 +422,18 @@ bool scenario_load(struct scenario *scenario, const char *path, struct wire_styl
     }
     fy_document_destroy(document);
     fy_diag_destroy(diag);
-    bytes_free(&text);
     return loader.error_count == 0;
+}
+
+bool scenario_load(struct scenario *scenario, const char *path, struct wire_style *style,
+                   struct bytes *errors)
+{
+    struct bytes text = {0};
+    bool good = read_file(path, &text);
+    if (good)
+        good = scenario_read(scenario, path, bytes_str(&text), text.len, style, errors);
+    else
+        bytes_printf(errors, "%s:1: %s\n", path, unreadable);
+    bytes_free(&text);
+    return good;
 }
