@@ -33,6 +33,8 @@ void stream_init(struct stream *stream, struct shard *shard, const struct stream
     stream->ctx = ctx;
 }
 
+static void watch(struct stream *stream);
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct stream_handles *handles = poll->data;
@@ -41,6 +43,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     if (!stream)
         return;
+    if (status < 0) {
+        /* libuv stops a poll when it tells an error, but a reset may have come behind data that is still to
+         * be read: the error itself is told by the read after that. */
+        stream->events = 0;
+        watch(stream);
+    }
     if (writable && stream->tls_wants_write) {
         stream->tls_wants_write = false;
         readable = true; /* what was stuck was a read */
