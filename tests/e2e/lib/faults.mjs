@@ -74,10 +74,11 @@ export async function simulate(scenario, ...args) {
   sim.until = async (fits) => {
     const started = Date.now();
     for (;;) {
-      const frames = await sim.frames();
+      const frames = await sim.frames().catch(() => []); // the last line may be half written
       if (fits(frames)) return frames;
       if (Date.now() - started > PATIENCE_MS)
-        throw new Error(`live-sim never saw it: ${JSON.stringify(frames).slice(-2000)}`);
+        throw new Error(`live-sim never saw it: ${JSON.stringify(frames.filter((frame) => frame.data.length !== 0)
+          .map((frame) => `${frame.conn} ${frame.dir} ${frame.type} ${JSON.stringify(frame.data).slice(0, 100)}`)).slice(-2000)}`);
       await new Promise((resolve) => { setTimeout(resolve, 10); });
     }
   };
