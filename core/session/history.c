@@ -22,6 +22,8 @@ struct item {
 struct history {
     struct item *item; /* owned; a ring would save the memmove, but it happens once an event */
     size_t n, max;
+    size_t older_n; /* of them, from the front: by history_add_older() */
+    bool older;     /* such a one is being added */
     uint64_t next_id;
 };
 
@@ -59,20 +61,32 @@ void history_free(struct history *history)
     free(history);
 }
 
+static void forget_first(struct history *history)
+{
+    item_clear(&history->item[0]);
+    memmove(&history->item[0], &history->item[1], (history->n - 1) * sizeof(*history->item));
+    history->n--;
+    if (history->older_n > 0)
+        history->older_n--;
+}
+
 /* Takes over item's texts, also on failure. */
 static enum antiphon_status push(struct history *history, struct item *item, uint64_t *id)
 {
+    size_t at;
+
     if (!item->text || (item->kind != SPEECH && !item->call)) {
         item_clear(item);
         return ANTIPHON_ENOMEM;
     }
-    if (history->n == history->max) {
-        item_clear(&history->item[0]);
-        memmove(&history->item[0], &history->item[1], (history->n - 1) * sizeof(*history->item));
-        history->n--;
-    }
+    if (history->n == history->max)
+        forget_first(history);
+    at = history->older ? history->older_n : history->n;
+    memmove(&history->item[at + 1], &history->item[at], (history->n - at) * sizeof(*history->item));
     item->id = ++history->next_id;
-    history->item[history->n++] = *item;
+    history->item[at] = *item;
+    history->n++;
+    history->older_n += history->older;
     if (id)
         *id = item->id;
     return ANTIPHON_OK;
@@ -242,6 +256,18 @@ enum antiphon_status history_add(struct history *history, const char *event_data
             add_grounding(history, grounding);
     }
     cJSON_Delete(event);
+    return status;
+}
+
+enum antiphon_status history_add_older(struct history *history, const char *event_data, size_t len)
+{
+    enum antiphon_status status;
+
+    if (history->n == history->max && history->older_n == 0)
+        return ANTIPHON_OK;
+    history->older = true;
+    status = history_add(history, event_data, len, NULL);
+    history->older = false;
     return status;
 }
 

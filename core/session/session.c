@@ -66,7 +66,7 @@ static void take_snapshot(struct session *session, struct store_snapshot *snapsh
     size_t unread = 0;
 
     for (size_t i = 0; i < snapshot->events_n; i++) {
-        if (history_add(session->history, snapshot->events[i].text, snapshot->events[i].len, NULL))
+        if (history_add_older(session->history, snapshot->events[i].text, snapshot->events[i].len))
             unread++;
     }
     if (unread > 0)
@@ -94,6 +94,7 @@ static void on_loaded(struct session *session, struct session_message *message)
     } else if (loaded->snapshot) {
         take_snapshot(session, loaded->snapshot);
     }
+    session_record_flush(session);
     for (struct client *client = session->clients; client; client = client->next)
         session_greet(session, client);
     session_want(session);

@@ -49,25 +49,35 @@ static size_t audio_bound(const struct session *session)
     return (session->was_ready ? 1 : 10) * WAITING_AUDIO_BYTES_A_SECOND;
 }
 
+static void refuse_waiting(struct session *session)
+{
+    session_tell_error(session, "busy", "Too much is waiting for the model; this was not taken.",
+                       "Wait until the connection is back.", EVENT_FLAG_RETRYABLE);
+}
+
 static void wait_for_model(struct session *session, const struct antiphon_event *event, uint64_t item)
 {
     size_t bound = audio_bound(session) + (event->type == ANTIPHON_EV_IMAGE ? IMAGE_BYTES_RESERVE : 0);
     unsigned dropped = 0;
 
     if (waiting_push(&session->waiting, event, item, bound, &dropped))
-        session_tell_error(session, "busy", "Too much is waiting for the model; this was not taken.",
-                           "Wait until the connection is back.", EVENT_FLAG_RETRYABLE);
+        refuse_waiting(session);
     if (dropped > 0)
         metrics_add(METRIC_upstream_audio_dropped, dropped);
 }
 
 static void on_text(struct session *session, const struct client_input *input)
 {
+    bool live = segment_live(&session->segment) && session->conn && !session->waiting.first;
     uint64_t item = 0;
 
     log_debug("sample", "[CLIENT TO AGENT]: %.*s", (int)input->len, input->data);
+    if (!live && !waiting_has_room(&session->waiting, input->len)) {
+        refuse_waiting(session);
+        return;
+    }
     session_record_user_text(session, input->data, input->len, &item);
-    if (segment_live(&session->segment) && session->conn && !session->waiting.first) {
+    if (live) {
         send_text(session, input->data, input->len, item);
         return;
     }

@@ -123,7 +123,7 @@ void session_record_response(struct session *session, const struct tool_run *run
 void session_record_handle(struct session *session);
 /* The end of the turn; hands everything over. The ticket is 0 if nothing waits for a commit (not durable). */
 uint64_t session_record_complete(struct session *session);
-void session_record_flush(struct session *session);
+void session_record_flush(struct session *session); /* not before the session is loaded */
 void session_record_deinit(struct session *session);
 void session_said_reset(struct session *session);
 

@@ -305,7 +305,8 @@ static void begin_session(struct session *session)
 
 void session_record_flush(struct session *session)
 {
-    if (session->records.n == 0)
+    /* Written earlier, what was typed meanwhile would come back as something said long ago. */
+    if (session->records.n == 0 || !session->loaded)
         return;
     begin_session(session);
     (void)hand_over(session, 0);

@@ -114,6 +114,23 @@ static void on_segment_timer(void *ctx)
     session_segment(session, SEGMENT_IN_TIMER, facts);
 }
 
+static void show_again(void *ctx, uint64_t item)
+{
+    struct session *session = ctx;
+
+    history_hide(session->history, item, false);
+}
+
+/* What was typed was said, though nobody will send it any more: the model is told of it as of the rest. */
+static void drop_waiting(struct session *session)
+{
+    waiting_each_text(&session->waiting, show_again, session);
+    waiting_deinit(&session->waiting);
+    if (session->resend)
+        history_hide(session->history, session->in_flight_item, false);
+    session->resend = false;
+}
+
 static void fail(struct session *session)
 {
     const struct session_fault *fault = &session->fault;
@@ -121,8 +138,7 @@ static void fail(struct session *session)
     metrics_add(METRIC_upstream_failures, 1);
     log_error("session", "session=%s model connection failed code=%s: %s", session->id, fault->code,
               fault->message);
-    waiting_deinit(&session->waiting);
-    session->resend = false;
+    drop_waiting(session);
     session_cancel_tools(session);
     if (session->turn.state != TURN_IDLE) {
         session->turn.waiting = false;
@@ -273,7 +289,7 @@ void session_want(struct session *session)
         if (session->turn.state != TURN_IDLE)
             session_turn(session, TURN_IN_LOST);
         session_cancel_tools(session);
-        waiting_deinit(&session->waiting);
+        drop_waiting(session);
         session_segment(session, SEGMENT_IN_UNWANT, (struct segment_facts){0});
     }
 }

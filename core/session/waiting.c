@@ -47,14 +47,18 @@ void waiting_deinit(struct waiting *waiting)
         free(item);
 }
 
+bool waiting_has_room(const struct waiting *waiting, size_t len)
+{
+    return waiting->texts < WAITING_MAX_TEXTS && waiting->text_bytes + len <= WAITING_MAX_TEXT_BYTES;
+}
+
 enum antiphon_status waiting_push(struct waiting *waiting, const struct antiphon_event *event, uint64_t note,
                                   size_t max_audio_bytes, unsigned *dropped)
 {
     bool media = is_media(event->type);
     struct waiting_item *item;
 
-    if (!media && (waiting->texts >= WAITING_MAX_TEXTS ||
-                   waiting->text_bytes + event->len > WAITING_MAX_TEXT_BYTES))
+    if (!media && !waiting_has_room(waiting, event->len))
         return ANTIPHON_EBUSY;
     item = calloc(1, sizeof(*item) + event->len);
     if (!item)

@@ -2,6 +2,8 @@
  * connection is replaced. Pure; owned by one session. Text is never dropped (EBUSY when full), audio drops its oldest. */
 #ifndef SESSION_WAITING_H
 #define SESSION_WAITING_H
+#include <stdbool.h>
+
 #include "antiphon/plugin.h"
 #include "base/status.h"
 
@@ -27,6 +29,8 @@ void waiting_deinit(struct waiting *waiting);
 /* Copies the event's data. Audio and images beyond max_audio_bytes push out the oldest of their kind; *dropped counts them. */
 enum antiphon_status waiting_push(struct waiting *waiting, const struct antiphon_event *event, uint64_t note,
                                   size_t max_audio_bytes, unsigned *dropped) MUST_CHECK;
+/* True if a text of len bytes would be taken. */
+bool waiting_has_room(const struct waiting *waiting, size_t len);
 /* Oldest first, or NULL; the caller frees it with free(). */
 struct waiting_item *waiting_take(struct waiting *waiting);
 void waiting_drop_audio(struct waiting *waiting);

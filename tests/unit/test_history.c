@@ -451,6 +451,41 @@ static void memory_runs_out(void **unused)
     history_free(made);
 }
 
+static void older(const char *event)
+{
+    assert_int_equal(history_add_older(history, event, strlen(event)), ANTIPHON_OK);
+}
+
+static void what_is_loaded_comes_before_what_was_typed_meanwhile(void **unused)
+{
+    (void)unused;
+    uint64_t item = add(USER("three"));
+    history_hide(history, item, true);
+    older(USER("one"));
+    older(MODEL("two"));
+    history_hide(history, item, false);
+    add(MODEL("four"));
+    TOLD("[{\"role\":\"user\",\"parts\":[{\"text\":\"one\"}]},{\"role\":\"model\",\"parts\":[{\"text\":\"two\"}]},"
+         "{\"role\":\"user\",\"parts\":[{\"text\":\"three\"}]},{\"role\":\"model\",\"parts\":[{\"text\":\"four\"}]}]");
+}
+
+static void what_is_loaded_does_not_push_out_what_is_newer(void **unused)
+{
+    (void)unused;
+    history_free(history);
+    assert_int_equal(history_new(3, &history), ANTIPHON_OK);
+    add(USER("three"));
+    add(MODEL("four"));
+    older(USER("one"));
+    older(MODEL("two"));
+    TOLD("[{\"role\":\"model\",\"parts\":[{\"text\":\"two\"}]},{\"role\":\"user\",\"parts\":[{\"text\":\"three\"}]},"
+         "{\"role\":\"model\",\"parts\":[{\"text\":\"four\"}]}]");
+    add(USER("five"));
+    older(MODEL("lost"));
+    TOLD("[{\"role\":\"user\",\"parts\":[{\"text\":\"three\"}]},{\"role\":\"model\",\"parts\":[{\"text\":\"four\"}]},"
+         "{\"role\":\"user\",\"parts\":[{\"text\":\"five\"}]}]");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -469,6 +504,8 @@ int main(void)
         TEST(text_stays_where_it_was_beside_a_call),
         TEST(hidden_text_is_not_told_but_shown),
         TEST(what_was_said_after_a_moment),
+        TEST(what_is_loaded_comes_before_what_was_typed_meanwhile),
+        TEST(what_is_loaded_does_not_push_out_what_is_newer),
         TEST(the_oldest_are_forgotten),
         TEST(at_least_one_is_kept),
         TEST(printing_has_a_bound),
