@@ -36,7 +36,7 @@ struct http_out {
 /* An answer being put together. */
 struct answer {
     int status;
-    const char *content_type, *etag, *allow;
+    const char *content_type, *etag, *allow, *location;
     const char *data;
     size_t len;               /* of data that is sent */
     size_t first, last, size; /* for Content-Range */
@@ -55,6 +55,7 @@ static const struct reason reasons[] = {
     {204, "No Content"},
     {206, "Partial Content"},
     {304, "Not Modified"},
+    {307, "Temporary Redirect"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -171,6 +172,7 @@ static void decide(struct lws *wsi, const struct http_server_options *options, s
     struct http_request request = {read_method(wsi), path, host, origin};
     struct http_reply reply = {0};
     const struct static_file *file;
+    bool page;
 
     answer->head = !strcmp(request.method, "HEAD");
     answer->close = !answer->head && strcmp(request.method, "GET");
@@ -191,10 +193,14 @@ static void decide(struct lws *wsi, const struct http_server_options *options, s
     }
     buf_deinit(&reply.body);
     file = options && options->files ? static_files_find(options->files, path) : NULL;
-    if (!file) {
+    page = !strcmp(path, "/");
+    if (!strcmp(path, "/static") && !answer->close) {
+        answer->status = 307;
+        answer->location = "/static/";
+    } else if (!file) {
         answer_json(answer, 404);
-    } else if (answer->close) {
-        answer->allow = "GET, HEAD";
+    } else if (answer->close || (page && answer->head)) {
+        answer->allow = page ? "GET" : "GET, HEAD"; /* as the original sample's server has it */
         answer_json(answer, 405);
     } else {
         answer_file(wsi, answer, file);
@@ -221,6 +227,8 @@ static bool write_head(struct lws *wsi, const struct answer *answer)
                    answer->size);
     if (answer->status == 416)
         buf_printf(&head, "Content-Range: bytes */%zu\r\n", answer->size);
+    if (answer->location)
+        buf_printf(&head, "Location: %s\r\n", answer->location);
     if (answer->allow)
         buf_printf(&head, "Allow: %s\r\n", answer->allow);
     if (answer->html)

@@ -1,7 +1,8 @@
 /* http_server - plain HTTP on the same listener: files held in memory and small synchronous routes. [shard]
- * GET and HEAD only for files (405 otherwise); ETag and If-None-Match (304), single byte ranges (206, 416; a
- * list of ranges is answered with the whole). Request bodies are not read: whatever is neither GET nor HEAD
- * is answered with Connection: close. A client that takes nothing of an answer for 10 s is dropped. */
+ * GET and HEAD only for files, GET only for the page (405 otherwise); /static leads to /static/ (307), as the
+ * original sample's server has it; ETag and If-None-Match (304), single byte ranges (206, 416; a list of ranges
+ * is answered with the whole). Request bodies are not read: whatever is neither GET nor HEAD is answered with
+ * Connection: close. A client that takes nothing of an answer for 10 s is dropped. */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
 #include "base/buf.h"
