@@ -278,10 +278,12 @@ void session_closed(struct session *session, const struct antiphon_event *event)
 void session_want(struct session *session)
 {
     bool wanted = session->active && !session->ending;
+    enum segment_state state = session->segment.state;
+    bool set_up = segment_live(&session->segment) || state == SEGMENT_RESUMING || state == SEGMENT_FRESH;
 
     if (!session->loaded)
         return;
-    if (wanted && segment_live(&session->segment) && session->audio != session_wants_audio(session)) {
+    if (wanted && set_up && session->conn && session->audio != session_wants_audio(session)) {
         session_segment(session, SEGMENT_IN_REOPEN, (struct segment_facts){0});
     } else if (wanted) {
         session_segment(session, SEGMENT_IN_WANT, (struct segment_facts){0});
