@@ -100,11 +100,15 @@ static const enum lws_token_indexes method_tokens[] = {
     WSI_TOKEN_PATCH_URI, WSI_TOKEN_OPTIONS_URI, WSI_TOKEN_DELETE_URI,
 };
 
+/* libwebsockets lets an encoded NUL pass right behind a slash (and drops it, if nothing follows). */
 static bool read_path(struct lws *wsi, char path[MAX_PATH_BYTES])
 {
-    for (size_t i = 0; i < sizeof(method_tokens) / sizeof(method_tokens[0]); i++)
-        if (lws_hdr_total_length(wsi, method_tokens[i]))
-            return lws_hdr_copy(wsi, path, MAX_PATH_BYTES, method_tokens[i]) > 0;
+    for (size_t i = 0; i < sizeof(method_tokens) / sizeof(method_tokens[0]); i++) {
+        if (!lws_hdr_total_length(wsi, method_tokens[i]))
+            continue;
+        int n = lws_hdr_copy(wsi, path, MAX_PATH_BYTES, method_tokens[i]);
+        return n > 0 && strlen(path) == (size_t)n;
+    }
     return false;
 }
 

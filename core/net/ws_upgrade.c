@@ -36,7 +36,7 @@ static bool read_path(struct lws *wsi, char *path, size_t size)
         if (i && at + 1 < size)
             path[at++] = '&';
         n = lws_hdr_copy_fragment(wsi, path + at, (int)(size - at), WSI_TOKEN_GET_URI, i);
-        if (n < 0)
+        if (n < 0 || strlen(path + at) != (size_t)n) /* an encoded NUL can pass behind a slash */
             return false;
         at += (size_t)n;
     }

@@ -451,6 +451,7 @@ static void test_bad_handshakes(void **state)
 {
     static const char *const requests[] = {
         "POST /ws/1 HTTP/1.1\r\nHost: a\r\n" KIT_UPGRADE "\r\n",
+        "GET /ws/%001 HTTP/1.1\r\nHost: a\r\n" KIT_UPGRADE "\r\n",
         "GET /ws/1 HTTP/1.1\r\n" KIT_UPGRADE "\r\n",
         "GET /ws/1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n" KIT_KEY "\r\n",
         "GET /ws/1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
