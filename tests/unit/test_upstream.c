@@ -493,17 +493,22 @@ static void test_untrusted(void **state)
     SSL_CTX_free(server.tls);
 }
 
+static void speak_plainly(struct server *server, int fd)
+{
+    (void)server;
+    kit_puts(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+    read_to_end(fd);
+}
+
 static void test_no_tls(void **state)
 {
     struct client client = {0};
     struct server server = {0};
 
     (void)state;
-    serve_start(&server, forbid);
+    serve_start(&server, speak_plainly);
     start(&client, "wss", server.port, "/");
-    sem_post(&server.go);
-    KIT_WAIT(client.closed || client.open);
-    assert_int_equal(client.end.stage, ANTIPHON_WS_TLS);
+    expect_end(&client, ANTIPHON_WS_TLS, ANTIPHON_EPROTOCOL, 1006, "wrong version number");
     serve_end(&server);
 }
 
