@@ -30,6 +30,8 @@ const char *status_name(enum antiphon_status status)
         return "too big";
     case ANTIPHON_EEXISTS:
         return "exists already";
+    case ANTIPHON_ECONFIRM:
+        return "needs confirmation";
     }
     /* A plugin may answer any number. */
     return "unknown error";

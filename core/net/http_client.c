@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/thread.h"
 #include "net/address_guard.h"
 #include "net/proxy.h"
 #include "net/ws_url.h"
@@ -361,6 +362,7 @@ static void *run(void *arg)
 {
     struct http_client *client = arg;
 
+    thread_forbid_blocking();
     while (take(client)) {
         int running;
         curl_multi_perform(client->multi, &running);

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "net/listener.h"
 #include "net/protocol.h"
 #include "net/resolver.h"
@@ -426,6 +427,7 @@ static void *run(void *arg)
     struct shard *shard = arg;
 
     self = shard;
+    thread_forbid_blocking();
     shard->listen_fd = shard->spare_fd = -1;
     shard->status = set_up(shard);
     if (shard->status) {

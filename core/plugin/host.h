@@ -1,7 +1,7 @@
 /* host - the functions behind struct antiphon_host, one object a plugin. [main] makes, opens,
  * closes and frees it; the functions of its table are called by the plugin from any thread.
  *
- * Registration: add_tool() and add_model() work between host_begin() and host_end() and only on the
+ * Registration: add_tool(), add_model() and add_hook() work between host_begin() and host_end() and only on the
  * thread that called host_begin(); elsewhere they answer EDENIED. What was added waits here until
  * host_take() or host_free(). The first thing that was refused is kept as the fault, so that a
  * plugin which ignores the answer fails to load all the same.
@@ -15,8 +15,18 @@
 
 #define HOST_MAX_TOOLS    256               /* of one plugin; more are refused with EBUSY */
 #define HOST_MAX_MODELS   16                /* likewise */
+#define HOST_MAX_HOOKS    32                /* likewise */
 #define HOST_MAX_RESULT   ((size_t)1 << 20) /* bytes; a longer result is replaced by an error */
 #define HOST_MAX_PROGRESS 1024              /* bytes; a longer text is cut */
+/* Beyond these: ETOOBIG or EINVAL. Bytes. */
+#define HOST_MAX_JSON       ((size_t)64 << 10) /* receipts, events, values of state and store */
+#define HOST_MAX_KEY        256
+#define HOST_MAX_EVENT_NAME 64
+#define HOST_MAX_NOTICE     4096
+#define HOST_MAX_QUERY      256
+#define HOST_MAX_ROWS       1000u
+#define HOST_ROWS           100u /* unless a query says otherwise */
+#define HOST_MAX_TTL_S      (30u * 24 * 3600)
 
 struct host;
 
@@ -34,7 +44,9 @@ const struct err *host_fault(const struct host *host);
 /* What was added, in order; borrowed until the next call on host. */
 size_t host_tools(const struct host *host, const struct registry_tool **first);
 size_t host_models(const struct host *host, const struct registry_model **first);
-/* Moves all of it to `tools` and `models`, which have room for as many as the functions above told.
+size_t host_hooks(const struct host *host, const struct registry_hook **first);
+/* Moves all of it to `tools`, `models` and `hooks`, which have room for as many as the functions above told.
  */
-void host_take(struct host *host, struct registry_tool *tools, struct registry_model *models);
+void host_take(struct host *host, struct registry_tool *tools, struct registry_model *models,
+               struct registry_hook *hooks);
 #endif

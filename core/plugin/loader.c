@@ -16,7 +16,7 @@
 #include "base/banned.h"
 
 #define MAX_SEGMENTS 256
-#define MIN_STRUCT   (offsetof(struct antiphon_plugin, shutdown) + sizeof(void *))
+#define MIN_STRUCT   (offsetof(struct antiphon_plugin, self_test) + sizeof(void *))
 
 /* The header of the running program, placed by the linker: what "this kind of machine" means. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));

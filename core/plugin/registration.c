@@ -7,7 +7,8 @@
 #include "base/banned.h"
 
 #define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
-#define MIN_TOOL            END_OF(struct antiphon_tool, cancel)
+#define MIN_TOOL            END_OF(struct antiphon_tool, undo)
+#define MIN_HOOK            END_OF(struct antiphon_hook, run)
 #define MIN_MODEL           END_OF(struct antiphon_model, wake)
 
 enum antiphon_status registration_copy(void *to, size_t to_size, const void *from, size_t min)
@@ -142,7 +143,7 @@ enum antiphon_status registration_tool(const struct antiphon_tool *from, struct 
         return status;
     }
     const char **const texts[] = {&tool.name, &tool.description, &tool.params_schema,
-                                  &tool.native_feature, &tool.native_fragment};
+                                  &tool.native_feature, &tool.native_fragment, &tool.scheduling};
     *to = (struct registry_tool){.schema = schema};
     status = own_texts(texts, sizeof(texts) / sizeof(texts[0]), err);
     to->tool = tool;
@@ -158,6 +159,7 @@ void registration_tool_free(struct registry_tool *tool)
     free((void *)(uintptr_t)tool->tool.params_schema);
     free((void *)(uintptr_t)tool->tool.native_feature);
     free((void *)(uintptr_t)tool->tool.native_fragment);
+    free((void *)(uintptr_t)tool->tool.scheduling);
     jschema_free((struct jschema *)(uintptr_t)tool->schema);
     *tool = (struct registry_tool){0};
 }
@@ -188,4 +190,44 @@ void registration_model_free(struct registry_model *model)
 {
     free((void *)(uintptr_t)model->model.name);
     *model = (struct registry_model){0};
+}
+
+enum antiphon_status registration_hook(const struct antiphon_hook *from, struct registry_hook *to,
+                                       struct err *err)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const uint32_t known =
+        ANTIPHON_HOOK_AT(ANTIPHON_HOOK_AFTER_TOOL + 1) - ANTIPHON_HOOK_AT(ANTIPHON_HOOK_USER_TEXT);
+    struct antiphon_hook hook;
+
+    if (registration_copy(&hook, sizeof(hook), from, MIN_HOOK))
+        return err_set(err, ANTIPHON_EINVAL,
+                       "hook: struct_size must be sizeof(struct antiphon_hook)");
+    size_t len = hook.name ? strlen(hook.name) : 0;
+    if (len == 0 || len > REGISTRATION_MAX_NAME || strspn(hook.name, letters) != len)
+        return err_set(err, ANTIPHON_EINVAL,
+                       "hook: the name must be 1 to %d letters, digits, '_' or '-'",
+                       REGISTRATION_MAX_NAME);
+    if (!hook.run)
+        return err_set(err, ANTIPHON_EINVAL, "hook %s: run is NULL", hook.name);
+    if (hook.points == 0 || (hook.points & ~known))
+        return err_set(err, ANTIPHON_EINVAL,
+                       "hook %s: points must be one or more of ANTIPHON_HOOK_AT(...)", hook.name);
+    if (hook.budget_ms > REGISTRATION_MAX_HOOK_BUDGET_MS)
+        return err_set(err, ANTIPHON_EINVAL, "hook %s: a budget of at most %u ms is allowed",
+                       hook.name, REGISTRATION_MAX_HOOK_BUDGET_MS);
+    if (hook.budget_ms == 0)
+        hook.budget_ms = REGISTRATION_HOOK_BUDGET_MS;
+    const char **const texts[] = {&hook.name};
+    enum antiphon_status status = own_texts(texts, 1, err);
+    if (!status)
+        *to = (struct registry_hook){.hook = hook};
+    return status;
+}
+
+void registration_hook_free(struct registry_hook *hook)
+{
+    free((void *)(uintptr_t)hook->hook.name);
+    *hook = (struct registry_hook){0};
 }

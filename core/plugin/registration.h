@@ -1,4 +1,4 @@
-/* registration - copies and checks of what a plugin registers with add_tool() and add_model(). The
+/* registration - copies and checks of what a plugin registers with add_tool(), add_model() and add_hook(). The
  * copy is full-size and zero where the plugin's struct is shorter; all texts are owned by it. Pure.
  */
 #ifndef PLUGIN_REGISTRATION_H
@@ -6,6 +6,8 @@
 #include "plugin/registry.h"
 
 #define REGISTRATION_MAX_NAME 128               /* bytes */
+#define REGISTRATION_HOOK_BUDGET_MS     100u
+#define REGISTRATION_MAX_HOOK_BUDGET_MS 10000u
 #define REGISTRATION_MAX_TEXT ((size_t)1 << 16) /* bytes of a description, schema or fragment */
 
 /* Copies as much of a struct as both sides know into to_size zeroed bytes and writes to_size into
@@ -23,4 +25,8 @@ void registration_tool_free(struct registry_tool *tool);
 enum antiphon_status registration_model(const struct antiphon_model *from,
                                         struct registry_model *to, struct err *err) MUST_CHECK;
 void registration_model_free(struct registry_model *model);
+/* EINVAL: no name, no point, an unknown point or flag, no run(). A budget of 0 becomes the default. */
+enum antiphon_status registration_hook(const struct antiphon_hook *from, struct registry_hook *to,
+                                       struct err *err) MUST_CHECK;
+void registration_hook_free(struct registry_hook *hook);
 #endif

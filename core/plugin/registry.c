@@ -24,7 +24,8 @@ struct registry {
     /* Full-size from the start, so that what a lookup answered stays in its place. */
     struct registry_tool tools[REGISTRY_MAX_TOOLS];
     struct registry_model models[REGISTRY_MAX_MODELS];
-    size_t n_plugins, n_tools, n_models;
+    struct registry_hook hooks[REGISTRY_MAX_HOOKS];
+    size_t n_plugins, n_tools, n_models, n_hooks;
 };
 
 enum antiphon_status registry_new(const struct host_services *services, struct registry **registry)
@@ -61,6 +62,12 @@ size_t registry_tools(const struct registry *registry, const struct registry_too
 {
     *first = registry->tools;
     return registry->n_tools;
+}
+
+size_t registry_hooks(const struct registry *registry, const struct registry_hook **first)
+{
+    *first = registry->hooks;
+    return registry->n_hooks;
 }
 
 void registry_each(const struct registry *registry, registry_each_fn *fn, void *ctx)
@@ -143,13 +150,16 @@ static enum antiphon_status check_unique(const struct registry *registry, const 
 {
     const struct registry_tool *tools;
     const struct registry_model *models;
+    const struct registry_hook *hooks;
     size_t n_tools = host_tools(host, &tools), n_models = host_models(host, &models);
     const char *owner;
 
     if (n_tools > REGISTRY_MAX_TOOLS - registry->n_tools ||
-        n_models > REGISTRY_MAX_MODELS - registry->n_models)
-        return err_set(err, ANTIPHON_EBUSY, "register: more than %d tools or %d models in all",
-                       REGISTRY_MAX_TOOLS, REGISTRY_MAX_MODELS);
+        n_models > REGISTRY_MAX_MODELS - registry->n_models ||
+        host_hooks(host, &hooks) > REGISTRY_MAX_HOOKS - registry->n_hooks)
+        return err_set(err, ANTIPHON_EBUSY,
+                       "register: more than %d tools, %d models or %d hooks in all",
+                       REGISTRY_MAX_TOOLS, REGISTRY_MAX_MODELS, REGISTRY_MAX_HOOKS);
     for (size_t i = 0; i < n_tools; i++) {
         owner = owner_of(registry, tools[i].tool.name, NULL);
         if (owner)
@@ -171,16 +181,22 @@ static void adopt(struct registry *registry, struct loaded *loaded)
 {
     const struct registry_tool *unused_tool;
     const struct registry_model *unused_model;
+    const struct registry_hook *unused_hook;
     size_t n_tools = host_tools(loaded->host, &unused_tool);
     size_t n_models = host_models(loaded->host, &unused_model);
+    size_t n_hooks = host_hooks(loaded->host, &unused_hook);
     struct registry_tool *tools = registry->tools + registry->n_tools;
     struct registry_model *models = registry->models + registry->n_models;
+    struct registry_hook *hooks = registry->hooks + registry->n_hooks;
 
-    host_take(loaded->host, tools, models);
+    host_take(loaded->host, tools, models, hooks);
     for (size_t i = 0; i < n_tools; i++)
         tools[i].state = loaded->state;
     for (size_t i = 0; i < n_models; i++)
         models[i].state = loaded->state;
+    for (size_t i = 0; i < n_hooks; i++)
+        hooks[i].state = loaded->state;
+    registry->n_hooks += n_hooks;
     registry->n_tools += n_tools;
     registry->n_models += n_models;
     registry->n_plugins++;
@@ -278,5 +294,7 @@ void registry_free(struct registry *registry)
         registration_tool_free(&registry->tools[i]);
     for (size_t i = 0; i < registry->n_models; i++)
         registration_model_free(&registry->models[i]);
+    for (size_t i = 0; i < registry->n_hooks; i++)
+        registration_hook_free(&registry->hooks[i]);
     free(registry);
 }

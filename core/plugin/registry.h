@@ -9,6 +9,7 @@
 #define REGISTRY_MAX_PLUGINS 256
 #define REGISTRY_MAX_TOOLS 1024
 #define REGISTRY_MAX_MODELS 64
+#define REGISTRY_MAX_HOOKS 128
 
 /* What the host functions of plugin.h call, one for one; filled in by command/serve, because the layers that do
  * the work lie above this one. A NULL entry answers ANTIPHON_EUNAVAILABLE (or does nothing). Arguments were
@@ -19,6 +20,25 @@ struct host_services {
                    size_t len);
     bool (*cancelled)(void *ctx, const struct antiphon_call *call);
     void (*progress)(void *ctx, struct antiphon_call *call, const char *text, size_t len);
+    enum antiphon_status (*receipt)(void *ctx, struct antiphon_call *call, const char *json, size_t len);
+    enum antiphon_status (*publish)(void *ctx, struct antiphon_call *call, const char *plugin, const char *name,
+                                    const char *json, size_t len);
+    enum antiphon_status (*state_get)(void *ctx, const struct antiphon_call *call, const char *key, char *json,
+                                      size_t size, size_t *len);
+    enum antiphon_status (*state_set)(void *ctx, struct antiphon_call *call, const char *key, const char *json,
+                                      size_t len);
+    void (*decide)(void *ctx, struct antiphon_check *check, enum antiphon_verdict verdict, const char *text,
+                   size_t len);
+    enum antiphon_status (*notify)(void *ctx, const char *plugin, const struct antiphon_notice *notice);
+    enum antiphon_status (*store_get)(void *ctx, const char *plugin, const char *user_id, const char *key,
+                                      char *value, size_t size, size_t *len);
+    enum antiphon_status (*store_put)(void *ctx, const char *plugin, const char *user_id, const char *key,
+                                      const char *value, size_t len);
+    enum antiphon_status (*store_find)(void *ctx, const char *plugin, const struct antiphon_store_query *query,
+                                       antiphon_row_fn *row, void *row_ctx);
+    enum antiphon_status (*timer_start)(void *ctx, const char *plugin, uint64_t delay_ms, antiphon_timer_fn *fn,
+                                        void *fn_ctx, uint64_t *timer);
+    bool (*timer_cancel)(void *ctx, const char *plugin, uint64_t timer);
     void (*emit)(void *ctx, antiphon_sink sink, const struct antiphon_event *event);
     void (*wake)(void *ctx, antiphon_sink sink);
     enum antiphon_status (*ws_open)(void *ctx, antiphon_sink sink, const struct antiphon_ws_request *request,
@@ -62,9 +82,16 @@ struct registry_model {
     struct antiphon_model model;
     void *state;
 };
+struct registry_hook {
+    const char *plugin;
+    struct antiphon_hook hook;     /* full-size copy, name owned by the registry */
+    void *state;
+};
 const struct registry_tool *registry_tool(const struct registry *registry, const char *name);
 const struct registry_model *registry_model(const struct registry *registry, const char *name);
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first);
+/* All, in the order in which they are asked. */
+size_t registry_hooks(const struct registry *registry, const struct registry_hook **first);
 typedef void registry_each_fn(void *ctx, const char *name, const char *version);
 void registry_each(const struct registry *registry, registry_each_fn *fn, void *ctx);
 #endif

@@ -76,6 +76,7 @@ static void start(struct session *session, struct tool_run *run, const struct re
 {
     struct tool_job_options options = {.tool = tool,
                                        .call_id = run->id,
+                                       .app = session->agent->live.app_name,
                                        .session_id = session->id,
                                        .user_id = session->user,
                                        .agent = session->agent->name,

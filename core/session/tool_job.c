@@ -205,9 +205,9 @@ enum antiphon_status tool_job_start(struct runtime *runtime, const struct tool_j
 
     if (!made)
         return ANTIPHON_ENOMEM;
-    at = made->texts = calloc(1, strlen(options->call_id) + strlen(options->session_id) +
+    at = made->texts = calloc(1, strlen(options->call_id) + strlen(options->app) + strlen(options->session_id) +
                                      strlen(options->user_id) + strlen(options->agent) +
-                                     options->args_len + 5);
+                                     options->args_len + 6);
     if (!made->texts) {
         free(made);
         return ANTIPHON_ENOMEM;
@@ -215,11 +215,13 @@ enum antiphon_status tool_job_start(struct runtime *runtime, const struct tool_j
     made->call.struct_size = sizeof(made->call);
     made->call.tool = options->tool->tool.name;
     made->call.call_id = copy_text(&at, options->call_id);
+    made->call.flags = options->flags;
+    made->call.app = copy_text(&at, options->app);
     made->call.session_id = copy_text(&at, options->session_id);
     made->call.user_id = copy_text(&at, options->user_id);
     made->call.agent = copy_text(&at, options->agent);
     made->call.args = memcpy(at, options->args, options->args_len);
-    made->call.args_len = (uint32_t)options->args_len;
+    made->call.args_len = options->args_len;
     made->call.deadline_ms = options->deadline_ms;
     made->pool.run = run_job;
     made->runtime = runtime;

@@ -10,7 +10,8 @@
 struct tool_job;
 struct tool_job_options {
     const struct registry_tool *tool; /* borrowed for ever */
-    const char *call_id, *session_id, *user_id, *agent;
+    const char *call_id, *app, *session_id, *user_id, *agent;
+    uint32_t flags;                   /* ANTIPHON_CALL_* */
     const char *args;                 /* valid JSON object; copied, as the ids */
     size_t args_len;
     uint64_t deadline_ms;

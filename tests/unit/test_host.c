@@ -184,7 +184,7 @@ static void test_tool_is_copied(void **state)
     assert_non_null(tools[0].schema);
     assert_int_equal(host_fault(f->host)->status, ANTIPHON_OK);
 
-    host_take(f->host, taken, NULL);
+    host_take(f->host, taken, NULL, NULL);
     assert_int_equal(host_tools(f->host, &tools), 0);
     assert_string_equal(taken[0].tool.name, "look_up");
     free((char *)(uintptr_t)taken[0].tool.name);

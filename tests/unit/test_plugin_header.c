@@ -20,9 +20,14 @@ ENDS_WITH(antiphon_ws_request, headers);
 ENDS_WITH(antiphon_http_request, body_len);
 ENDS_WITH(antiphon_http_response, body_len);
 ENDS_WITH(antiphon_call, deadline_ms);
-ENDS_WITH(antiphon_tool, cancel);
-ENDS_WITH(antiphon_host, http);
-ENDS_WITH(antiphon_plugin, shutdown);
+ENDS_WITH(antiphon_tool, undo);
+ENDS_WITH(antiphon_check, deadline_ms);
+ENDS_WITH(antiphon_hook, run);
+ENDS_WITH(antiphon_notice, len);
+ENDS_WITH(antiphon_row, updated_ms);
+ENDS_WITH(antiphon_store_query, text);
+ENDS_WITH(antiphon_host, http_wait);
+ENDS_WITH(antiphon_plugin, self_test);
 
 STARTS_WITH_SIZE(antiphon_event);
 STARTS_WITH_SIZE(antiphon_model);
@@ -33,11 +38,20 @@ STARTS_WITH_SIZE(antiphon_http_request);
 STARTS_WITH_SIZE(antiphon_http_response);
 STARTS_WITH_SIZE(antiphon_call);
 STARTS_WITH_SIZE(antiphon_tool);
+STARTS_WITH_SIZE(antiphon_check);
+STARTS_WITH_SIZE(antiphon_hook);
+STARTS_WITH_SIZE(antiphon_notice);
+STARTS_WITH_SIZE(antiphon_row);
+STARTS_WITH_SIZE(antiphon_store_query);
 STARTS_WITH_SIZE(antiphon_host);
 STARTS_WITH_SIZE(antiphon_plugin);
 
 /* Numbers that cross the boundary between separately compiled binaries never change. */
-_Static_assert(ANTIPHON_EEXISTS == -12 && ANTIPHON_EBUSY == -7, "status numbers");
+_Static_assert(ANTIPHON_EEXISTS == -12 && ANTIPHON_EBUSY == -7 && ANTIPHON_ECONFIRM == -13,
+               "status numbers");
+_Static_assert(ANTIPHON_HOOK_USER_TEXT == 1 && ANTIPHON_HOOK_AFTER_TOOL == 5 &&
+                   ANTIPHON_PASS == 0 && ANTIPHON_ANSWER == 3,
+               "hook numbers");
 _Static_assert(ANTIPHON_EV_TEXT == 1 && ANTIPHON_EV_READY == 8 && ANTIPHON_EV_CLOSED == 22,
                "event numbers");
 

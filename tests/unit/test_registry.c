@@ -194,7 +194,7 @@ static enum antiphon_status invoke(struct fixture *f, const char *name, const ch
                                    .user_id = "7",
                                    .agent = "a",
                                    .args = args,
-                                   .args_len = (uint32_t)strlen(args),
+                                   .args_len = strlen(args),
                                    .deadline_ms = clock_now_ms()};
     return tool->tool.invoke(tool->state, call);
 }
@@ -363,7 +363,7 @@ static void test_bad_objects(void **state)
            "plugin no_symbol: symbol: " FIXTURE_PLUGINS_DIR
            "/no_symbol.so does not export antiphon_plugin_v1()");
     refuse(f, dirs, "short_struct",
-           "plugin short_struct: struct: struct_size is 8, at least 48 is needed; set it to "
+           "plugin short_struct: struct: struct_size is 8, at least 56 is needed; set it to "
            "sizeof(struct antiphon_plugin)");
     refuse(f, dirs, "wrong_name",
            "plugin wrong_name: name: the file is wrong_name.so, but the plugin calls itself other");

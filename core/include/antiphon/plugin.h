@@ -11,13 +11,17 @@
  *
  * Threads:
  *   init, shutdown                  main thread; may block
- *   tool.invoke                     a worker; may block until the deadline; may run beside itself
- *                                   unless ANTIPHON_TOOL_EXCLUSIVE
+ *   tool.invoke, tool.undo,
+ *   antiphon_timer_fn               a worker; may block (a call: until its deadline); may run beside
+ *                                   itself unless ANTIPHON_TOOL_EXCLUSIVE
+ *   hook.run                        a worker; may block until its budget is used up; beside itself
  *   tool.cancel                     any thread; must not block
  *   model.open/send/close/wake and
  *   all antiphon_ws_handlers        the session's own loop thread; must not block
  *   antiphon_http_done_fn           the runtime's HTTP thread; must not block
  *   host functions                  any thread and never block, unless their comment says otherwise
+ *
+ * Compiles as C99, C11 and C++17 with gcc and clang, and needs nothing else.
  */
 #ifndef ANTIPHON_PLUGIN_H
 #define ANTIPHON_PLUGIN_H
@@ -30,6 +34,7 @@
 extern "C" {
 #endif
 
+#define ANTIPHON_ABI "1.0" /* major: the symbol's name; minor: what struct_size tells */
 #define ANTIPHON_EXPORT __attribute__((visibility("default")))
 #define ANTIPHON_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define ANTIPHON_HAS(p, field)                                                                     \
@@ -49,13 +54,15 @@ enum antiphon_status {
     ANTIPHON_EPROTOCOL = -9,    /* the other side broke its protocol */
     ANTIPHON_EINTERNAL = -10,
     ANTIPHON_ETOOBIG = -11,     /* a stated limit was exceeded */
-    ANTIPHON_EEXISTS = -12
+    ANTIPHON_EEXISTS = -12,
+    ANTIPHON_ECONFIRM = -13     /* finish() only: ask the owner first, see struct antiphon_tool */
 };
 
 enum antiphon_log_level { ANTIPHON_DEBUG, ANTIPHON_INFO, ANTIPHON_WARN, ANTIPHON_ERROR };
 
 struct antiphon_host; /* one per plugin, valid from init() to shutdown() */
 struct antiphon_call; /* one tool call, valid from invoke() to finish() */
+struct antiphon_check; /* one question to a hook, valid from run() to decide() */
 struct antiphon_ws;   /* one outgoing WebSocket, valid until on_close() or ws_close() */
 
 /* Where a model connection delivers its events: a handle, valid on any thread for ever (events for
@@ -67,7 +74,7 @@ struct antiphon_span {
     size_t len;
 };
 
-/* ---- events: the one currency between session, model, store and clients ------------------------ */
+/* ---- events: the one currency between session, model, store and clients ---------------------- */
 
 /* The direction is "to the model" (send), "from the model" (emit) or both. */
 enum antiphon_event_type {
@@ -125,7 +132,7 @@ struct antiphon_event {
     size_t len;                 /* bytes */
 };
 
-/* ---- models ------------------------------------------------------------------------------------- */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 /* All functions on the session's loop thread. emit() delivers before it returns; from within it the
  * host may call send() of the same connection, but never close(). */
@@ -135,8 +142,8 @@ struct antiphon_model {
     /* Key of the model profiles ("gemini_api", "vertex"): which backend the configuration selects. */
     const char *(*backend)(void *state);
     /* Starts connecting. `run` is a JSON object, see docs/plugins.md "The run": model, modality,
-     * instruction, tools, generation, live, resumption, history, profile. *conn is yours until close().
-     * Later failures arrive as one CLOSED event. */
+     * instruction, tools, generation, live, resumption, history, profile. *conn is yours until
+     * close(). Later failures arrive as one CLOSED event. */
     enum antiphon_status (*open)(void *state, antiphon_sink sink, const char *run, size_t run_len,
                                  void **conn, char *why, size_t why_size);
     /* ANTIPHON_EBUSY: the queue for text and control is full and nothing was taken; audio is never
@@ -147,7 +154,7 @@ struct antiphon_model {
     void (*wake)(void *conn);
 };
 
-/* ---- outgoing WebSockets (for models) ------------------------------------------------------------ */
+/* ---- outgoing WebSockets (for models) -------------------------------------------------------- */
 
 enum antiphon_ws_stage {
     ANTIPHON_WS_RESOLVE, ANTIPHON_WS_CONNECT, ANTIPHON_WS_TLS, ANTIPHON_WS_UPGRADE, ANTIPHON_WS_OPEN
@@ -185,8 +192,11 @@ enum antiphon_ws_kind {
     ANTIPHON_WS_AUDIO    /* when full the oldest queued audio message is dropped and counted */
 };
 
-/* ---- outgoing HTTP -------------------------------------------------------------------------------- */
+/* ---- outgoing HTTP --------------------------------------------------------------------------- */
 
+/* Secrets: in header values and in the body, {{secret:KEY}} stands for the value of the
+ * configuration key KEY, which must be marked "writeOnly"; the host puts it in. Such a request
+ * follows no redirect to another host. A URL never holds a secret. */
 struct antiphon_http_request {
     uint32_t struct_size;
     uint32_t timeout_ms; /* whole transfer; 0: 10 s */
@@ -211,36 +221,151 @@ struct antiphon_http_response {
 };
 typedef void antiphon_http_done_fn(void *ctx, const struct antiphon_http_response *response);
 
-/* ---- tools ---------------------------------------------------------------------------------------- */
+/* ---- tools ----------------------------------------------------------------------------------- */
+
+#define ANTIPHON_CALL_CONFIRMED (1u << 0) /* the owner has agreed to exactly these arguments */
+#define ANTIPHON_CALL_UNDO (1u << 1)      /* undo(): args is the receipt */
+#define ANTIPHON_CALL_AGAIN (1u << 2)     /* the server crashed while this call ran; READ_ONLY tools only */
 
 struct antiphon_call {
-    uint32_t struct_size, args_len;
-    const char *tool, *call_id, *session_id, *user_id, *agent;
-    const char *args;     /* JSON object, already valid against the tool's schema */
+    uint32_t struct_size, flags; /* ANTIPHON_CALL_* */
+    const char *tool, *call_id;
+    /* Who asks. app, user_id and session_id together name the conversation for ever; agent is the
+     * agent that it talks to. */
+    const char *app, *user_id, *session_id, *agent;
+    const char *args;     /* JSON object, already valid against the tool's schema; NUL-terminated */
+    size_t args_len;      /* bytes, without the NUL */
     uint64_t deadline_ms; /* on the host->now_ms() clock */
 };
 
-#define ANTIPHON_TOOL_READ_ONLY (1u << 0) /* may be repeated; needs no confirmation */
-#define ANTIPHON_TOOL_EXCLUSIVE (1u << 1) /* never two calls at once */
+#define ANTIPHON_TOOL_READ_ONLY (1u << 0) /* changes nothing: may be repeated, is never confirmed */
+#define ANTIPHON_TOOL_EXCLUSIVE (1u << 1) /* never two calls at once in the whole process */
+/* Runs only after the owner of the conversation has agreed to its exact arguments on the page. For
+ * some arguments only: leave the flag away and finish with ANTIPHON_ECONFIRM. */
+#define ANTIPHON_TOOL_NEEDS_CONFIRMATION (1u << 2)
+/* Takes longer than a conversation can wait: the model is told at once that the result is pending,
+ * and gets it when it is there. The deadline is an hour unless timeout_ms says otherwise. */
+#define ANTIPHON_TOOL_LONG_RUNNING (1u << 3)
+/* The model talks on while it runs, where it can; the result is handed in by `scheduling`. */
+#define ANTIPHON_TOOL_NON_BLOCKING (1u << 4)
+/* Goes on when the user interrupts. What the model takes back, the user's stop, the deadline and
+ * the end of the conversation still cancel it. */
+#define ANTIPHON_TOOL_KEEP_ON_INTERRUPT (1u << 5)
 
 struct antiphon_tool {
     uint32_t struct_size;
-    uint32_t flags;
+    uint32_t flags;      /* ANTIPHON_TOOL_* */
     uint32_t timeout_ms; /* 0: the host's default */
     uint32_t reserved;
-    const char *name, *description;
-    const char *params_schema; /* JSON Schema of an object; NULL: no arguments */
+    const char *name;
+    /* NULL: as in the manifest. A parameter with "writeOnly": true is a secret: neither database
+     * nor log nor page see it. */
+    const char *description;
+    const char *params_schema; /* JSON Schema of an object; NULL: as in the manifest, else no arguments */
     /* A native tool runs inside the model: no invoke(), but the name of the feature that a model
-     * profile must allow and the JSON object that goes into the setup's tools. */
+     * profile must allow and the JSON object that goes into the setup's tools. With invoke() as
+     * well, it is a function for the models that lack the feature. */
     const char *native_feature, *native_fragment;
-    /* Return ANTIPHON_OK and end the call with exactly one finish(), before or after returning, from
-     * any thread; or return an error and do not call finish(). */
+    /* With NON_BLOCKING: "SILENT", "WHEN_IDLE" or "INTERRUPT"; NULL: WHEN_IDLE. */
+    const char *scheduling;
+    /* Return ANTIPHON_OK and end the call with exactly one finish(), before or after returning,
+     * from any thread; or return an error and do not call finish(). */
     enum antiphon_status (*invoke)(void *state, struct antiphon_call *call);
     /* Optional: nobody wants this result any more; finish() is still due and will be discarded. */
     void (*cancel)(void *state, struct antiphon_call *call);
+    /* Optional: takes back what a call that left a receipt() has done, after it was cancelled too
+     * late or on the user's wish. A call as with invoke(), with its own finish(); call_id is the
+     * one of the call to undo, flags has CALL_UNDO, args is the receipt. */
+    enum antiphon_status (*undo)(void *state, struct antiphon_call *call);
 };
 
-/* ---- the host ------------------------------------------------------------------------------------- */
+/* ---- hooks ----------------------------------------------------------------------------------- */
+
+/* Where a hook looks on, and what `text` is there. */
+enum antiphon_hook_point {
+    ANTIPHON_HOOK_USER_TEXT = 1,     /* a typed message, before the model gets it; UTF-8 */
+    ANTIPHON_HOOK_INPUT_TRANSCRIPT,  /* an utterance of the user, before it is shown and stored; UTF-8.
+                                        The model has heard it already */
+    ANTIPHON_HOOK_OUTPUT_TRANSCRIPT, /* the same of the model; its audio is never delayed */
+    ANTIPHON_HOOK_BEFORE_TOOL,       /* arguments, valid, before the tool runs (and before anybody is asked
+                                        to confirm); JSON object */
+    ANTIPHON_HOOK_AFTER_TOOL         /* the result, before the model gets it; JSON object, an error is
+                                        {"error": text} */
+};
+#define ANTIPHON_HOOK_AT(point) (1u << (point)) /* bit of struct antiphon_hook.points */
+
+/* Hooks are asked in the order of registration, plugins in the order in which they were loaded. The
+ * first opinion that is not PASS decides, and no further hook is asked. */
+enum antiphon_verdict {
+    ANTIPHON_PASS = 0, /* no opinion */
+    ANTIPHON_REWRITE,  /* go on with this text (JSON object at the tool points; arguments are validated
+                          again) */
+    ANTIPHON_REFUSE,   /* text: the reason, for a person. USER_TEXT: the model never gets it, the user sees
+                          the reason. Transcripts: neither shown nor stored, and the model's answer is
+                          stopped. BEFORE_TOOL: the tool does not run, the model gets {"error": reason}.
+                          AFTER_TOOL: the model gets {"error": reason} instead of the result */
+    ANTIPHON_ANSWER    /* BEFORE_TOOL only: the tool does not run, this JSON value is its result */
+};
+
+struct antiphon_check {
+    uint32_t struct_size, point; /* enum antiphon_hook_point */
+    const char *app, *user_id, *session_id, *agent;
+    const char *tool, *call_id; /* tool points, else NULL */
+    const char *args;           /* AFTER_TOOL: the arguments it ran with, else NULL; JSON object */
+    size_t args_len;
+    const char *text;           /* what is asked about; NUL-terminated */
+    size_t text_len;
+    uint64_t deadline_ms;       /* end of the budget, on the host->now_ms() clock */
+};
+
+#define ANTIPHON_HOOK_FAIL_CLOSED (1u << 0) /* error, crash or late: REFUSE; without it: PASS */
+/* Only watches: is told about everything, also what another hook has decided (its text is the
+ * outcome); nobody waits for it and its verdict is ignored. */
+#define ANTIPHON_HOOK_WATCH (1u << 1)
+
+struct antiphon_hook {
+    uint32_t struct_size, flags; /* ANTIPHON_HOOK_FAIL_CLOSED, _WATCH */
+    uint32_t points;             /* ANTIPHON_HOOK_AT(...) | ... */
+    uint32_t budget_ms;          /* 0: 100 ms; at most 10 s. What comes later is ignored */
+    const char *name;            /* for the log; [A-Za-z0-9_-], unique in the plugin */
+    /* Return ANTIPHON_OK and answer with exactly one decide(), before or after returning, from any
+     * thread; or return an error and do not call decide(). */
+    enum antiphon_status (*run)(void *state, struct antiphon_check *check);
+};
+
+/* ---- notices, the plugin's data, timers ------------------------------------------------------ */
+
+/* Something the model shall tell the user unasked, such as a reminder that is due. */
+struct antiphon_notice {
+    uint32_t struct_size;
+    uint32_t ttl_s; /* how long it waits for its conversation; 0: a day, at most 30 days */
+    const char *app, *user_id, *session_id; /* as in the call */
+    const char *text; /* for the model; UTF-8, at most 4 KiB */
+    size_t len;
+};
+
+struct antiphon_row {
+    uint32_t struct_size, reserved;
+    const char *key;    /* NUL-terminated */
+    const char *value;  /* as it was put; a NUL follows */
+    size_t len;         /* bytes of value, without the NUL */
+    int64_t updated_ms; /* since 1970, UTC */
+};
+typedef bool antiphon_row_fn(void *ctx, const struct antiphon_row *row); /* false: no more */
+
+struct antiphon_store_query {
+    uint32_t struct_size;
+    uint32_t limit;      /* rows; 0: 100, at most 1,000 */
+    const char *user_id; /* whose data; NULL: the data that belongs to nobody */
+    const char *prefix;  /* keys that begin so; NULL: all */
+    /* Words that the value must hold, all of them, parts of words too, in any script and without
+     * regard to case; the best match comes first. NULL: everything, ordered by key. */
+    const char *text;
+};
+
+typedef void antiphon_timer_fn(void *ctx);
+
+/* ---- the host -------------------------------------------------------------------------------- */
 
 struct antiphon_host {
     uint32_t struct_size, reserved;
@@ -248,18 +373,72 @@ struct antiphon_host {
     void (*log)(const struct antiphon_host *h, enum antiphon_log_level level, const char *fmt, ...)
         ANTIPHON_PRINTF(3, 4);
     uint64_t (*now_ms)(const struct antiphon_host *h); /* monotonic */
+    int64_t (*wall_ms)(const struct antiphon_host *h); /* since 1970, UTC */
 
     /* init() only; copied; all dropped again by the host if init() fails. */
     enum antiphon_status (*add_tool)(const struct antiphon_host *h, const struct antiphon_tool *tool);
     enum antiphon_status (*add_model)(const struct antiphon_host *h, const struct antiphon_model *model);
+    enum antiphon_status (*add_hook)(const struct antiphon_host *h, const struct antiphon_hook *hook);
 
-    /* text: a JSON value if status is ANTIPHON_OK, else a message for the model. */
+    /* The one end of a call. text: a JSON value if status is ANTIPHON_OK, else a message for the
+     * model. ANTIPHON_ECONFIRM: text is a question for the owner; if the answer is yes, invoke()
+     * comes again with the same arguments and CALL_CONFIRMED, as a new call with the same id. */
     void (*finish)(const struct antiphon_host *h, struct antiphon_call *call,
                    enum antiphon_status status, const char *text, size_t len);
     bool (*cancelled)(const struct antiphon_host *h, const struct antiphon_call *call);
     /* Shown to the user while the call runs; text is UTF-8, at most 1 KiB. */
     void (*progress)(const struct antiphon_host *h, struct antiphon_call *call, const char *text,
                      size_t len);
+    /* What undo() will need; JSON object, at most 64 KiB. Kept with the call, a second one replaces
+     * it. Give it before the effect can no longer be stopped. ECANCELLED: the call was cancelled;
+     * do not go on. ENOTFOUND: the tool has no undo(). */
+    enum antiphon_status (*receipt)(const struct antiphon_host *h, struct antiphon_call *call,
+                                    const char *json, size_t len);
+    /* An event for the page of the conversation, if one that understands it is open; else nothing
+     * happens. name: [a-z0-9_]{1,64}; json: a JSON value, at most 64 KiB. */
+    enum antiphon_status (*publish)(const struct antiphon_host *h, struct antiphon_call *call,
+                                    const char *name, const char *json, size_t len);
+    /* State of the conversation. The key's prefix is its scope: none: this conversation, "user:":
+     * all of the user's, "app:": all of the app's, "temp:": this turn, stored nowhere. Values are
+     * JSON text, at most 64 KiB; keys at most 256 bytes. get copies value and a NUL; ENOTFOUND;
+     * ETOOBIG: *len tells what is needed. What set changes is seen by all later calls of the
+     * conversation at once and is stored with the call's result; json NULL sets null. ECANCELLED:
+     * nobody waits for this call. */
+    enum antiphon_status (*state_get)(const struct antiphon_host *h, const struct antiphon_call *call,
+                                      const char *key, char *json, size_t size, size_t *len);
+    enum antiphon_status (*state_set)(const struct antiphon_host *h, struct antiphon_call *call,
+                                      const char *key, const char *json, size_t len);
+
+    /* Answer of a hook; text for REWRITE, REFUSE and ANSWER. The first decide() of a check counts. */
+    void (*decide)(const struct antiphon_host *h, struct antiphon_check *check,
+                   enum antiphon_verdict verdict, const char *text, size_t len);
+
+    /* OK: the notice was taken. It is told when nobody speaks and the model is idle; if the
+     * conversation is not open, it waits in the database until it is or ttl_s is over. ENOTFOUND:
+     * there is no such conversation. EBUSY: 100 wait for it already. May block: see store_get. */
+    enum antiphon_status (*notify)(const struct antiphon_host *h, const struct antiphon_notice *notice);
+
+    /* The plugin's own small data, which no other plugin sees and which outlives the process: per
+     * user, or global with user_id NULL. Keys: UTF-8, 1 to 256 bytes; values: UTF-8, at most 64
+     * KiB; at most 10,000 rows of one user (EBUSY). These block until it is done (milliseconds; at
+     * most 5 s, then ETIMEOUT) and are for workers, init(), shutdown() and the plugin's own
+     * threads; on loop and HTTP threads: EDENIED. put: OK means synced to disk; value NULL removes
+     * the row (OK if there was none). get copies the value and a NUL; ENOTFOUND; ETOOBIG: *len
+     * tells what is needed. find calls row for each, on this thread. */
+    enum antiphon_status (*store_get)(const struct antiphon_host *h, const char *user_id, const char *key,
+                                      char *value, size_t size, size_t *len);
+    enum antiphon_status (*store_put)(const struct antiphon_host *h, const char *user_id, const char *key,
+                                      const char *value, size_t len);
+    enum antiphon_status (*store_find)(const struct antiphon_host *h,
+                                       const struct antiphon_store_query *query, antiphon_row_fn *row,
+                                       void *ctx);
+
+    /* Calls fn(ctx) once, delay_ms from now, on a worker. EBUSY: 1,000 timers of this plugin wait.
+     * *timer may be NULL. After timer_cancel() answered true fn will not be called; false: it was
+     * or is being called. What waits at shutdown() is dropped. */
+    enum antiphon_status (*timer_start)(const struct antiphon_host *h, uint64_t delay_ms,
+                                        antiphon_timer_fn *fn, void *ctx, uint64_t *timer);
+    bool (*timer_cancel)(const struct antiphon_host *h, uint64_t timer);
 
     /* On the sink's loop thread, between open() and close(). */
     void (*emit)(const struct antiphon_host *h, antiphon_sink sink, const struct antiphon_event *event);
@@ -277,28 +456,83 @@ struct antiphon_host {
     /* Sends a close frame if it can, frees ws; no handler is called any more. */
     void (*ws_close)(const struct antiphon_host *h, struct antiphon_ws *ws, int code,
                      const char *reason);
-    /* done() is called exactly once if this returned OK. EBUSY: 1,000 requests are waiting. */
+    /* done() is called exactly once if this returned OK. EBUSY: 1,000 requests are waiting.
+     * EDENIED: the manifest does not permit that host. EINVAL: a secret that does not exist. */
     enum antiphon_status (*http)(const struct antiphon_host *h,
                                  const struct antiphon_http_request *request,
                                  antiphon_http_done_fn *done, void *ctx);
+    /* The same, and waits: done() is called on this thread before http_wait() returns. When `call`,
+     * which may be NULL, is cancelled, it ends at once with a response of status ECANCELLED.
+     * Threads as store_get. */
+    enum antiphon_status (*http_wait)(const struct antiphon_host *h, const struct antiphon_call *call,
+                                      const struct antiphon_http_request *request,
+                                      antiphon_http_done_fn *done, void *ctx);
 };
 
-/* ---- the plugin ----------------------------------------------------------------------------------- */
+/* ---- the plugin ------------------------------------------------------------------------------ */
 
 struct antiphon_plugin {
     uint32_t struct_size, flags;
     const char *name, *version;
-    /* JSON Schema of the configuration object, or NULL: none. A property may carry
-     * "x-env": ["NAME", ...], the environment variables that set it, and "writeOnly": true if it is
-     * a secret. The host validates and fills in defaults. */
+    /* JSON Schema of the configuration object; NULL: as in the manifest, else none. A property may
+     * carry "x-env": ["NAME", ...], the environment variables that set it; "writeOnly": true if it
+     * is a secret; and for a secret "x-host-only": true: config then holds the text {{secret:KEY}}
+     * in its place, for use in http(), and the value never comes near the plugin. The host
+     * validates and fills in defaults. */
     const char *config_schema;
     /* Before anything else. On failure say why in `why`. */
     enum antiphon_status (*init)(const struct antiphon_host *h, const char *config, void **state,
                                  char *why, size_t why_size);
     void (*shutdown)(void *state); /* after the last call and connection have ended; optional */
+    /* Optional: after init() of a new version, before it is offered to anybody. Worker; 5 s. */
+    enum antiphon_status (*self_test)(void *state, char *why, size_t why_size);
 };
 
 ANTIPHON_EXPORT const struct antiphon_plugin *antiphon_plugin_v1(void);
+
+/* ---- the manifest ---------------------------------------------------------------------------- */
+
+/* Once in a plugin, at file scope: what can be known without running it. The argument is one JSON object,
+ * written as it is, without quotes around it and without macros in it:
+ *   ANTIPHON_MANIFEST({"name": "hello", "version": "1.0.0", "tools": [...]});
+ * Members:
+ *   "name", "version", "description", "licence": text
+ *   "tools": array of {"name", "description", "parameters": JSON Schema, "flags": ["read_only", "exclusive",
+ *            "needs_confirmation", "long_running", "non_blocking", "keep_on_interrupt", "native"]}
+ *   "dynamic_tools": true if configuration or a server decides which tools there are
+ *   "models": array of names; "hooks": array of "user_text", "input_transcript", "output_transcript",
+ *            "before_tool", "after_tool"
+ *   "config": JSON Schema of the configuration
+ *   "permissions": object: "http": true or an array of hosts ("api.example.com", "*.example.com") for
+ *            host->http(); "private": true for ANTIPHON_HTTP_ALLOW_PRIVATE; "net": true for sockets of its own;
+ *            "files": array of paths it reads; "files_write": likewise; "exec": true to start programs.
+ *            What is not permitted is refused.
+ * The loader refuses a plugin that registers something else than its manifest says. It lies in an ELF note
+ * (ANTIPHON_NOTE_*), wrapped with the ABI the plugin was built against: {"abi":"1.0","manifest":{...}}.
+ * ANTIPHON_MANIFEST_TEXT() takes the JSON as a string literal instead. */
+#define ANTIPHON_NOTE_SECTION ".note.antiphon"
+#define ANTIPHON_NOTE_OWNER "antiphon"
+#define ANTIPHON_NOTE_MANIFEST 1
+#define ANTIPHON_MANIFEST(...) ANTIPHON_MANIFEST_TEXT(#__VA_ARGS__)
+#define ANTIPHON_MANIFEST_TEXT(json)                                                               \
+    ANTIPHON_MANIFEST_NOTE("{\"abi\":\"" ANTIPHON_ABI "\",\"manifest\":" json "}")
+#define ANTIPHON_MANIFEST_NOTE(content)                                                            \
+    _Pragma("GCC diagnostic push")                                                                 \
+    _Pragma("GCC diagnostic ignored \"-Woverlength-strings\"")                                     \
+    __attribute__((section(ANTIPHON_NOTE_SECTION), used, aligned(4))) ANTIPHON_NO_REDZONE          \
+    static const struct {                                                                          \
+        uint32_t owner_size, text_size, type;                                                      \
+        char owner[(sizeof(ANTIPHON_NOTE_OWNER) + 3u) & ~3u];                                      \
+        char text[(sizeof(content) + 3u) & ~3u];                                                   \
+    } antiphon_manifest = {sizeof(ANTIPHON_NOTE_OWNER), sizeof(content), ANTIPHON_NOTE_MANIFEST,   \
+                           ANTIPHON_NOTE_OWNER, content};                                          \
+    _Pragma("GCC diagnostic pop")                                                                  \
+    struct antiphon_host
+#if defined(__clang__)
+#define ANTIPHON_NO_REDZONE __attribute__((no_sanitize("address")))
+#else
+#define ANTIPHON_NO_REDZONE
+#endif
 
 #ifdef __cplusplus
 }
