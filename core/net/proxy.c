@@ -1,5 +1,6 @@
 #include "net/proxy.h"
 
+#include <arpa/inet.h>
 #include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,13 @@ enum antiphon_status proxy_read(const char *(*get_env)(const char *name),
     return ANTIPHON_OK;
 }
 
+static bool is_address(const char *host)
+{
+    unsigned char address[16];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
 /* One entry of no_proxy: "*", "name", ".name" (both with everything below), an address, each with ":port". */
 static bool excepts(const char *entry, size_t len, const char *host, int port)
 {
@@ -145,7 +153,7 @@ static bool excepts(const char *entry, size_t len, const char *host, int port)
     }
     if (!len || len > host_len || strncasecmp(host + host_len - len, entry, len))
         return false;
-    return len == host_len || host[host_len - len - 1] == '.';
+    return len == host_len || (host[host_len - len - 1] == '.' && !is_address(host));
 }
 
 const struct proxy_target *proxy_for(const struct proxy_settings *settings, bool tls, const char *host,
