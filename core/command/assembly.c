@@ -20,7 +20,13 @@ static enum antiphon_status plugin_config(void *ctx, const char *plugin, const c
 enum antiphon_status assembly_load_config(struct assembly *assembly, const struct config_flags *flags,
                                           struct report *report)
 {
-    return config_load(flags, report, &assembly->config);
+    enum antiphon_status status = config_load(flags, report, &assembly->config);
+
+    /* Whoever mends the settings wants to hear of the agents too. */
+    if (status && assembly->config &&
+        agents_load(assembly->config->agents_dir, assembly->config->default_agent, report, &assembly->agents))
+        status = ANTIPHON_EINVAL;
+    return status;
 }
 
 static void load_plugin(struct assembly *assembly, const char *name, const char *file, int line,
@@ -52,7 +58,7 @@ static void load_named(struct assembly *assembly, struct report *report)
 
     cJSON_ArrayForEach(entry, assembly->config->plugins)
         load_plugin(assembly, entry->string, NULL, 0, report);
-    for (size_t i = 0; i < agents_count(assembly->agents); i++) {
+    for (size_t i = 0; assembly->agents && i < agents_count(assembly->agents); i++) {
         const struct agent *agent = agents_at(assembly->agents, i);
         if (!registry_model(assembly->registry, agent->live.provider))
             load_plugin(assembly, agent->live.provider, NULL, 0, report);
@@ -127,15 +133,12 @@ enum antiphon_status assembly_load_plugins(struct assembly *assembly, const stru
     status = profiles_load(config->models, report, &assembly->profiles);
     if (agents_load(config->agents_dir, config->default_agent, report, &assembly->agents))
         status = ANTIPHON_EINVAL;
-    if (status)
-        return status;
-    status = registry_new(services, &assembly->registry);
-    if (status) {
-        report_fault(report, NULL, 0, 0, "", "plugins: %s", status_name(status));
-        return status;
+    if (registry_new(services, &assembly->registry)) {
+        report_fault(report, NULL, 0, 0, "", "plugins: out of memory");
+        return ANTIPHON_ENOMEM;
     }
     load_named(assembly, report);
-    for (size_t i = 0; i < agents_count(assembly->agents); i++)
+    for (size_t i = 0; !status && i < agents_count(assembly->agents); i++)
         check_agent(assembly, agents_at(assembly->agents, i), report);
     return report->faults ? ANTIPHON_EINVAL : ANTIPHON_OK;
 }

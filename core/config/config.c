@@ -200,6 +200,16 @@ static void check_plugins(struct loader *loader, cJSON *plugins)
 }
 
 /* tree has passed its schema, so every member is there and of its type. */
+static void take_agents(struct loader *loader, const cJSON *tree)
+{
+    const char *text;
+
+    if ((text = json_get_string(tree, "agents_dir")))
+        put_path(loader, &loader->config->agents_dir, loader->folder, text);
+    if ((text = json_get_string(tree, "default_agent")))
+        put(loader, &loader->config->default_agent, text);
+}
+
 static void take_tree(struct loader *loader, cJSON *tree)
 {
     struct config *config = loader->config;
@@ -212,12 +222,9 @@ static void take_tree(struct loader *loader, cJSON *tree)
     if (log_level_parse(json_get_string(json_get(tree, "log"), "level"), &config->log_level) !=
         ANTIPHON_OK)
         config->log_level = ANTIPHON_INFO;
-    if ((text = json_get_string(tree, "agents_dir")))
-        put_path(loader, &config->agents_dir, loader->folder, text);
+    take_agents(loader, tree);
     if ((text = json_get_string(tree, "static_dir")))
         put_path(loader, &config->static_dir, loader->folder, text);
-    if ((text = json_get_string(tree, "default_agent")))
-        put(loader, &config->default_agent, text);
     take_store(loader, loader->folder, json_get_string(tree, "store"), NULL);
     take_plugin_dirs(loader, json_get(tree, "plugins_dir"));
     take_origins(loader, json_get(tree, "origins"));
@@ -393,7 +400,9 @@ static enum antiphon_status load(struct loader *loader, const struct config_flag
                         JSCHEMA_FILL_DEFAULTS, loader->report);
     if (status == ANTIPHON_OK)
         take_tree(loader, yaml_tree(loader->yaml));
-    else if (status != ANTIPHON_EINVAL)
+    else if (status == ANTIPHON_EINVAL)
+        take_agents(loader, yaml_tree(loader->yaml));
+    else
         return status;
     /* Faults of the environment and the flags are told together with those of the file. */
     take_environment(loader);
@@ -417,7 +426,7 @@ enum antiphon_status config_load(const struct config_flags *flags, struct report
         loader.config->source = loader.yaml;
         loader.yaml = NULL;
     }
-    if (status == ANTIPHON_OK)
+    if (status == ANTIPHON_OK || (status == ANTIPHON_EINVAL && loader.config->agents_dir))
         *config = loader.config;
     else
         config_free(loader.config);

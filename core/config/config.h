@@ -54,7 +54,8 @@ struct config_flags { /* NULL or negative: not given */
  * win). Looks for antiphon.yaml in the working directory unless flags name a file (which must then
  * exist). Paths in the file are relative to the file; defaults are looked for beside the executable
  * (build tree, then install prefix). The folder of the plugins that came with the program is always
- * searched, last. Every fault goes to report; EINVAL if there was one. */
+ * searched, last. Every fault goes to report; EINVAL if there was one: *config then has agents_dir and
+ * default_agent as far as they are known, so that the agents can be checked as well, or is untouched. */
 enum antiphon_status config_load(const struct config_flags *flags, struct report *report,
                                  struct config **config) MUST_CHECK;
 void config_free(struct config *config);
