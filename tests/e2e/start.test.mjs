@@ -77,7 +77,12 @@ refused('no key and no --demo', { env: {}, says: /GOOGLE_API_KEY.*--demo/s });
 refused('faults of settings and agents, told together', {
   files: { 'antiphon.yaml': 'listen:\n  port: 70000\n', 'agents/solo/root_agent.yaml': agent('modle: y\n') },
   args: ['--agents', 'agents'],
-  says: [/^antiphon\.yaml:2:\d+: listen\.port: must be at most 65535$/m],
+  says: [/^antiphon\.yaml:2:\d+: listen\.port: must be at most 65535$/m,
+    /^agents\/solo\/root_agent\.yaml:4:1: modle: is not known; did you mean "model"\?$/m],
+});
+refused('faults of settings that name the agents, and of those', {
+  files: { 'antiphon.yaml': 'agents_dir: mine\nshard: 1\n', 'mine/solo/root_agent.yaml': agent('modle: y\n') },
+  says: [/^antiphon\.yaml:2:1: shard: /m, /mine\/solo\/root_agent\.yaml:4:1: modle: /m],
 });
 
 // ---- agents ----
@@ -128,6 +133,18 @@ test('check: two broken plugins are both told, and a good one does not hide them
   const { code, err } = await run(['check', '--plugins', plugins], { cwd, env: key });
   assert.equal(code, 1);
   for (const name of ['init_fails', 'not_elf', 'missing']) assert.match(err, new RegExp(`^plugin ${name}: `, 'm'));
+  assert.match(err, /^3 faults found$/m);
+});
+
+test('check: a plugin, an agent and the page, all broken, are all told', async (t) => {
+  const cwd = place(t, {
+    'antiphon.yaml': 'plugins: {init_fails: {}}\nstatic_dir: nowhere\n', 'agents/solo/root_agent.yaml': agent('modle: y\n'),
+  });
+  const { code, err } = await run(['check', '--plugins', plugins, '--agents', 'agents'], { cwd, env: key });
+  assert.equal(code, 1);
+  assert.match(err, /^plugin init_fails: init: /m);
+  assert.match(err, /modle: is not known/);
+  assert.match(err, /nowhere, is missing/);
   assert.match(err, /^3 faults found$/m);
 });
 
