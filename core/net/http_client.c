@@ -27,9 +27,9 @@
 /* One request from submit() to done(). */
 struct transfer {
     struct transfer *next;
-    CURL *easy;                 /* owned */
+    CURL *easy;                                 /* owned */
     struct curl_slist *headers, *proxy_headers; /* owned */
-    char *method, *url, *body;  /* owned */
+    char *method, *url, *body;                  /* owned */
     size_t body_len;
     bool guarded; /* may reach public addresses only */
     bool refused; /* it was about to reach another */
@@ -51,7 +51,8 @@ struct http_client {
     struct proxy_settings proxies;  /* constant */
 };
 
-/* ---- curl's callbacks ------------------------------------------------------------------------------- */
+/* ---- curl's callbacks
+ * ------------------------------------------------------------------------------- */
 
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
@@ -65,7 +66,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 {
     struct transfer *transfer = ctx;
 
-    if (n > 5 && !strncmp(data, "HTTP/", 5)) { /* another answer begins: a redirect's, or after 100 */
+    if (n > 5 &&
+        !strncmp(data, "HTTP/", 5)) { /* another answer begins: a redirect's, or after 100 */
         buf_reset(&transfer->answer_headers);
         buf_reset(&transfer->answer);
     }
@@ -86,7 +88,8 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* ---- a transfer -------------------------------------------------------------------------------------- */
+/* ---- a transfer
+ * -------------------------------------------------------------------------------------- */
 
 static void transfer_free(struct transfer *transfer)
 {
@@ -166,7 +169,8 @@ static void set_method(const struct transfer *transfer)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer->method);
 }
 
-/* Trust as everywhere: SSL_CERT_FILE and SSL_CERT_DIR, which the library does not look at by itself. */
+/* Trust as everywhere: SSL_CERT_FILE and SSL_CERT_DIR, which the library does not look at by
+ * itself. */
 static void set_trust(CURL *easy)
 {
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
@@ -178,9 +182,11 @@ static void set_trust(CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
-/* Through a proxy the only address there is is the proxy's, which the operator chose, and redirects go there
- * too: what lies behind is the proxy's to guard. Without one the environment is not asked again. */
-static enum antiphon_status set_proxy(struct transfer *transfer, const struct proxy_settings *proxies)
+/* Through a proxy the only address there is is the proxy's, which the operator chose, and redirects
+ * go there too: what lies behind is the proxy's to guard. Without one the environment is not asked
+ * again. */
+static enum antiphon_status set_proxy(struct transfer *transfer,
+                                      const struct proxy_settings *proxies)
 {
     const struct proxy_target *proxy;
     struct ws_url url;
@@ -244,7 +250,8 @@ static void set_options(struct transfer *transfer, const struct antiphon_http_re
     set_method(transfer);
 }
 
-/* ---- ending ------------------------------------------------------------------------------------------- */
+/* ---- ending
+ * ------------------------------------------------------------------------------------------- */
 
 static enum antiphon_status status_of(const struct transfer *transfer, CURLcode code)
 {
@@ -272,7 +279,8 @@ static enum antiphon_status status_of(const struct transfer *transfer, CURLcode 
     }
 }
 
-static const char *cause_of(const struct transfer *transfer, enum antiphon_status status, CURLcode code)
+static const char *cause_of(const struct transfer *transfer, enum antiphon_status status,
+                            CURLcode code)
 {
     if (!status)
         return NULL;
@@ -283,8 +291,8 @@ static const char *cause_of(const struct transfer *transfer, enum antiphon_statu
     return transfer->error[0] ? transfer->error : curl_easy_strerror(code);
 }
 
-static void finish(struct http_client *client, struct transfer *transfer, enum antiphon_status status,
-                   const char *cause)
+static void finish(struct http_client *client, struct transfer *transfer,
+                   enum antiphon_status status, const char *cause)
 {
     struct antiphon_http_response response = {.struct_size = sizeof(response),
                                               .status = status,
@@ -331,7 +339,8 @@ static void reap(struct http_client *client)
     }
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------- */
+/* ---- the thread
+ * ---------------------------------------------------------------------------------------- */
 
 /* Moves what waits into curl; false: time to stop. */
 static bool take(struct http_client *client)
@@ -378,7 +387,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* ---- what others ask ------------------------------------------------------------------------------------ */
+/* ---- what others ask
+ * ------------------------------------------------------------------------------------ */
 
 static const char *environment(const char *name)
 {

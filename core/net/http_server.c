@@ -10,15 +10,15 @@
 #include "net/static_files.h"
 #include "base/banned.h"
 
-#define MAX_PATH_BYTES    1024
-#define MAX_HEAD_BYTES    4096
-#define MAX_BODY_BYTES    (16u * 1024 * 1024)
-#define PIECE_BYTES       (64u * 1024)
+#define MAX_PATH_BYTES      1024
+#define MAX_HEAD_BYTES      4096
+#define MAX_BODY_BYTES      (16u * 1024 * 1024)
+#define PIECE_BYTES         (64u * 1024)
 #define NO_PROGRESS_SECONDS 10
 
-/* The page speaks to its own origin only ('self' covers ws: and wss: in today's browsers). The search
- * suggestion of the model comes with inline styles and is shown in a sandboxed srcdoc frame, which inherits
- * this policy: hence 'unsafe-inline' for styles, and for nothing else. */
+/* The page speaks to its own origin only ('self' covers ws: and wss: in today's browsers). The
+ * search suggestion of the model comes with inline styles and is shown in a sandboxed srcdoc frame,
+ * which inherits this policy: hence 'unsafe-inline' for styles, and for nothing else. */
 static const char csp[] =
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
     "img-src 'self' data:; media-src 'self' blob:; worker-src 'self'; font-src 'self'; "
@@ -29,7 +29,7 @@ struct http_out {
     struct protocol_state state;
     const char *data; /* borrowed from the files, or body.data */
     size_t len, at;
-    struct buf body;  /* owned */
+    struct buf body; /* owned */
     bool close;
 };
 
@@ -76,7 +76,8 @@ const char *http_server_reason(int status)
     return "";
 }
 
-/* ---- reading the request ---------------------------------------------------------------------------- */
+/* ---- reading the request
+ * ---------------------------------------------------------------------------- */
 
 static const char *read_method(struct lws *wsi)
 {
@@ -100,7 +101,8 @@ static const enum lws_token_indexes method_tokens[] = {
     WSI_TOKEN_PATCH_URI, WSI_TOKEN_OPTIONS_URI, WSI_TOKEN_DELETE_URI,
 };
 
-/* libwebsockets lets an encoded NUL pass right behind a slash (and drops it, if nothing follows). */
+/* libwebsockets lets an encoded NUL pass right behind a slash (and drops it, if nothing follows).
+ */
 static bool read_path(struct lws *wsi, char path[MAX_PATH_BYTES])
 {
     for (size_t i = 0; i < sizeof(method_tokens) / sizeof(method_tokens[0]); i++) {
@@ -128,7 +130,8 @@ static bool etag_matches(struct lws *wsi, const char *etag)
     return false;
 }
 
-/* ---- deciding the answer ----------------------------------------------------------------------------- */
+/* ---- deciding the answer
+ * ----------------------------------------------------------------------------- */
 
 static void answer_json(struct answer *answer, int status)
 {
@@ -151,7 +154,8 @@ static void answer_file(struct lws *wsi, struct answer *answer, const struct sta
     answer->content_type = file->content_type;
     answer->data = file->data;
     answer->len = answer->size = file->len;
-    /* If-Range carries a validator whose mismatch means the whole; we look at no other header for it. */
+    /* If-Range carries a validator whose mismatch means the whole; we look at no other header for
+     * it. */
     if (answer->head || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_IF_RANGE) ||
         lws_hdr_copy(wsi, range, sizeof(range), WSI_TOKEN_HTTP_RANGE) <= 0)
         return;
@@ -170,7 +174,8 @@ static void answer_file(struct lws *wsi, struct answer *answer, const struct sta
     }
 }
 
-static void decide(struct lws *wsi, const struct http_server_options *options, struct answer *answer)
+static void decide(struct lws *wsi, const struct http_server_options *options,
+                   struct answer *answer)
 {
     char path[MAX_PATH_BYTES], host[256] = "", origin[512] = "";
     struct http_request request = {read_method(wsi), path, host, origin};
@@ -211,7 +216,8 @@ static void decide(struct lws *wsi, const struct http_server_options *options, s
     }
 }
 
-/* ---- sending it --------------------------------------------------------------------------------------- */
+/* ---- sending it
+ * --------------------------------------------------------------------------------------- */
 
 static bool write_head(struct lws *wsi, const struct answer *answer)
 {

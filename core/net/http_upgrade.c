@@ -153,8 +153,9 @@ static const char *judge(const struct http_upgrade *upgrade)
     return NULL;
 }
 
-enum http_upgrade_result http_upgrade_read(struct http_upgrade *upgrade, const char *data, size_t len,
-                                           size_t *used, int *http_status, char *why, size_t why_size)
+enum http_upgrade_result http_upgrade_read(struct http_upgrade *upgrade, const char *data,
+                                           size_t len, size_t *used, int *http_status, char *why,
+                                           size_t why_size)
 {
     static const http_parser_settings settings = {
         .on_header_field = on_name, .on_header_value = on_value, .on_headers_complete = on_head};

@@ -26,7 +26,8 @@ static void on_destroy(struct lws *wsi)
         http_server_on_closed(wsi);
 }
 
-static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t len)
 {
     (void)user;
     switch (reason) {
@@ -57,8 +58,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
-static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                             size_t len)
+static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                             void *in, size_t len)
 {
     (void)user;
     (void)in;
@@ -69,13 +70,14 @@ static int listener_callback(struct lws *wsi, enum lws_callback_reasons reason, 
 }
 
 /* Every protocol is told of a wake-up, once each: only the first one listens. */
-static int subprotocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                                size_t len)
+static int subprotocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                                void *in, size_t len)
 {
     return reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED ? 0 : callback(wsi, reason, user, in, len);
 }
 
-enum antiphon_status protocol_table_new(const char *const *subprotocols, struct lws_protocols **table)
+enum antiphon_status protocol_table_new(const char *const *subprotocols,
+                                        struct lws_protocols **table)
 {
     struct lws_protocols *made;
     size_t n = 0;
@@ -88,9 +90,8 @@ enum antiphon_status protocol_table_new(const char *const *subprotocols, struct 
     made[0] = (struct lws_protocols){
         .name = PROTOCOL_DEFAULT_NAME, .callback = callback, .tx_packet_size = TX_BYTES};
     for (size_t i = 0; i < n; i++)
-        made[i + 1] = (struct lws_protocols){.name = subprotocols[i],
-                                             .callback = subprotocol_callback,
-                                             .tx_packet_size = TX_BYTES};
+        made[i + 1] = (struct lws_protocols){
+            .name = subprotocols[i], .callback = subprotocol_callback, .tx_packet_size = TX_BYTES};
     made[n + 1] =
         (struct lws_protocols){.name = PROTOCOL_LISTENER_NAME, .callback = listener_callback};
     *table = made;

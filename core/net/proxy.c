@@ -51,7 +51,8 @@ static bool parse(const char *url, struct proxy_target *target)
     const char *text = url;
 
     if (!strstr(url, "://")) {
-        if (snprintf(with_scheme, sizeof(with_scheme), "http://%s", url) >= (int)sizeof(with_scheme))
+        if (snprintf(with_scheme, sizeof(with_scheme), "http://%s", url) >=
+            (int)sizeof(with_scheme))
             return false;
         text = with_scheme;
     }
@@ -83,7 +84,8 @@ static enum antiphon_status read_one(const char *(*get_env)(const char *name),
         if (!parse(value, target)) {
             memset(target, 0, sizeof(*target));
             return err_set(err, ANTIPHON_EINVAL,
-                           "%s: expected http://host:port, the only kind of proxy supported", names[i]);
+                           "%s: expected http://host:port, the only kind of proxy supported",
+                           names[i]);
         }
         return ANTIPHON_OK;
     }
@@ -93,7 +95,8 @@ static enum antiphon_status read_one(const char *(*get_env)(const char *name),
 enum antiphon_status proxy_read(const char *(*get_env)(const char *name),
                                 struct proxy_settings *settings, struct err *err)
 {
-    static const char *const https[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL};
+    static const char *const https[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+                                        NULL};
     static const char *const http[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
     struct proxy_settings read = {0};
     enum antiphon_status status = read_one(get_env, https, &read.https, err);
@@ -123,7 +126,8 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* One entry of no_proxy: "*", "name", ".name" (both with everything below), an address, each with ":port". */
+/* One entry of no_proxy: "*", "name", ".name" (both with everything below), an address, each with
+ * ":port". */
 static bool excepts(const char *entry, size_t len, const char *host, int port)
 {
     size_t host_len = strlen(host);
@@ -156,8 +160,8 @@ static bool excepts(const char *entry, size_t len, const char *host, int port)
     return len == host_len || (host[host_len - len - 1] == '.' && !is_address(host));
 }
 
-const struct proxy_target *proxy_for(const struct proxy_settings *settings, bool tls, const char *host,
-                                     int port)
+const struct proxy_target *proxy_for(const struct proxy_settings *settings, bool tls,
+                                     const char *host, int port)
 {
     const struct proxy_target *target = tls ? &settings->https : &settings->http;
     const char *at = settings->no_proxy;

@@ -95,8 +95,8 @@ bool resolver_lookup(struct resolver *resolver, const char *host, struct resolve
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct resolver_entry *entry = request->data;
-    const char *why = status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "Name or service not known"
-                                                                         : NULL;
+    const char *why =
+        status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "Name or service not known" : NULL;
     struct resolver_query *ring = &entry->waiting, head = {.prev = &head, .next = &head};
     struct resolver_answer answer;
 

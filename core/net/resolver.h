@@ -1,7 +1,7 @@
-/* resolver - names to addresses for the upstream connections of one shard, through libuv's thread pool, so
- * that a slow name server stalls nobody's loop. Answers are kept for 30 s, at most RESOLVER_MAX_NAMES of
- * them. getaddrinfo() cannot be stopped: who cancels a query is left alone, and the late answer still serves
- * the next one. [shard] */
+/* resolver - names to addresses for the upstream connections of one shard, through libuv's thread
+ * pool, so that a slow name server stalls nobody's loop. Answers are kept for 30 s, at most
+ * RESOLVER_MAX_NAMES of them. getaddrinfo() cannot be stopped: who cancels a query is left alone,
+ * and the late answer still serves the next one. [shard] */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 #include <netinet/in.h>
@@ -30,7 +30,8 @@ struct resolver_query {
 };
 
 enum antiphon_status resolver_new(uv_loop_t *loop, struct resolver **resolver) MUST_CHECK;
-/* Cancels what can be cancelled; the loop must run until it is empty before resolver_free(). NULL is legal. */
+/* Cancels what can be cancelled; the loop must run until it is empty before resolver_free(). NULL
+ * is legal. */
 void resolver_close(struct resolver *resolver);
 void resolver_free(struct resolver *resolver);
 
@@ -38,7 +39,7 @@ void resolver_free(struct resolver *resolver);
 bool resolver_lookup(struct resolver *resolver, const char *host, struct resolver_answer *answer);
 /* Calls done() later, never from within. EBUSY: RESOLVER_MAX_NAMES are being looked up. */
 enum antiphon_status resolver_start(struct resolver *resolver, const char *host,
-                                    struct resolver_query *query, resolver_done_fn *done, void *ctx)
-    MUST_CHECK;
+                                    struct resolver_query *query, resolver_done_fn *done,
+                                    void *ctx) MUST_CHECK;
 void resolver_cancel(struct resolver_query *query); /* legal on an idle or zeroed query */
 #endif

@@ -25,25 +25,26 @@
 #include "net/upstream_pool.h"
 #include "base/banned.h"
 
-#define ACCEPTS_PER_WAKE   64
-#define STOP_FLUSH_MS      2000u
-#define LOOP_DRAIN_MS      2000u
-#define SEND_BUFFER_BYTES  (128 * 1024) /* more would hide stale audio in the kernel */
-#define NOT_SENT_BYTES     (32 * 1024)
-#define SERVICE_BUF_BYTES  65536u
-#define HEADER_BYTES       16384u
-#define HEADER_TABLES      256u
-#define HANDSHAKE_SECONDS  10u
-#define KEEPALIVE_SECONDS  30
-#define MAX_FDS            65536u
-#define PING_SECONDS       20
-#define HANGUP_SECONDS     45
+#define ACCEPTS_PER_WAKE  64
+#define STOP_FLUSH_MS     2000u
+#define LOOP_DRAIN_MS     2000u
+#define SEND_BUFFER_BYTES (128 * 1024) /* more would hide stale audio in the kernel */
+#define NOT_SENT_BYTES    (32 * 1024)
+#define SERVICE_BUF_BYTES 65536u
+#define HEADER_BYTES      16384u
+#define HEADER_TABLES     256u
+#define HANDSHAKE_SECONDS 10u
+#define KEEPALIVE_SECONDS 30
+#define MAX_FDS           65536u
+#define PING_SECONDS      20
+#define HANGUP_SECONDS    45
 
 struct shard {
     struct shard_options options;
     pthread_t thread;
-    sem_t ready;      /* posted by the shard when start succeeded or failed, and when accepting stopped */
-    struct err *err;  /* borrowed from shard_start() until ready */
+    sem_t
+        ready; /* posted by the shard when start succeeded or failed, and when accepting stopped */
+    struct err *err; /* borrowed from shard_start() until ready */
     enum antiphon_status status;
     struct inbox *inbox;
     struct inbox_message stop_message, quiet_message;
@@ -78,7 +79,8 @@ static _Thread_local struct shard *self;
 static const lws_retry_bo_t keepalive = {.secs_since_valid_ping = PING_SECONDS,
                                          .secs_since_valid_hangup = HANGUP_SECONDS};
 
-/* ---- what others ask ------------------------------------------------------------------------------- */
+/* ---- what others ask
+ * ------------------------------------------------------------------------------- */
 
 unsigned shard_index(const struct shard *shard)
 {
@@ -130,7 +132,8 @@ struct upstream_pool *shard_upstream_pool(struct shard *shard)
     return shard->pool;
 }
 
-/* ---- clock and inbox -------------------------------------------------------------------------------- */
+/* ---- clock and inbox
+ * -------------------------------------------------------------------------------- */
 
 static void on_clock(uv_timer_t *clock)
 {
@@ -175,10 +178,11 @@ void shard_on_wake(struct shard *shard)
     inbox_drain(shard->inbox, shard);
 }
 
-/* ---- accepting --------------------------------------------------------------------------------------- */
+/* ---- accepting
+ * --------------------------------------------------------------------------------------- */
 
-/* Out of descriptors: give the caller an answer (a reset) with the spare one, or the listener would stay
- * readable and the loop spin. */
+/* Out of descriptors: give the caller an answer (a reset) with the spare one, or the listener would
+ * stay readable and the loop spin. */
 static void turn_away(struct shard *shard)
 {
     int fd;
@@ -222,7 +226,8 @@ static void stop_accepting(struct shard *shard)
     if (!listener)
         return;
     shard->listener = NULL;
-    shutdown(shard->listen_fd, SHUT_RDWR); /* refuses from now on; closing takes a turn of the loop */
+    shutdown(shard->listen_fd,
+             SHUT_RDWR); /* refuses from now on; closing takes a turn of the loop */
     lws_set_timeout(listener, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
@@ -247,7 +252,8 @@ void shard_stop_accepting(struct shard *shard)
         ;
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_stop_timeout(void *ctx)
 {
@@ -283,7 +289,8 @@ static void on_drain_timeout(uv_timer_t *clock)
     uv_stop(clock->loop);
 }
 
-/* Lets every handle finish its closing; false if something (a name still being looked up) holds on. */
+/* Lets every handle finish its closing; false if something (a name still being looked up) holds on.
+ */
 static bool drain_loop(struct shard *shard)
 {
     bool done;
@@ -293,7 +300,8 @@ static bool drain_loop(struct shard *shard)
     uv_timer_start(&shard->clock, on_drain_timeout, LOOP_DRAIN_MS, 0);
     uv_unref((uv_handle_t *)&shard->clock);
     done = uv_run(&shard->loop, UV_RUN_DEFAULT) == 0;
-    /* On a foreign loop libwebsockets frees its context only when asked again after its handles are closed. */
+    /* On a foreign loop libwebsockets frees its context only when asked again after its handles are
+     * closed. */
     if (done && shard->lws)
         lws_context_destroy(shard->lws);
     uv_close((uv_handle_t *)&shard->clock, NULL);
@@ -301,7 +309,8 @@ static bool drain_loop(struct shard *shard)
     return uv_loop_close(&shard->loop) == 0 && done;
 }
 
-/* ---- the thread --------------------------------------------------------------------------------------- */
+/* ---- the thread
+ * --------------------------------------------------------------------------------------- */
 
 static void on_lws_log(int level, const char *line)
 {
@@ -348,8 +357,9 @@ static enum antiphon_status create_lws(struct shard *shard)
         return err_set(shard->err, status, "out of memory");
     shard->lws = lws_create_context(&info);
     if (!shard->lws)
-        return err_set(shard->err, ANTIPHON_EUNAVAILABLE,
-                       "libwebsockets has no libuv event loop (is libwebsockets-evlib-uv installed?)");
+        return err_set(
+            shard->err, ANTIPHON_EUNAVAILABLE,
+            "libwebsockets has no libuv event loop (is libwebsockets-evlib-uv installed?)");
     info.protocols = shard->protocols;
     info.vhost_name = "antiphon";
     info.alpn = "http/1.1"; /* HTTP/2 stays off: CVE-2026-19773 */
@@ -451,8 +461,8 @@ static void shard_free(struct shard *shard)
         free(shard);
 }
 
-/* [main] Shards post to each other: one that has stopped stays, to take messages and drop them, until the
- * last of them has stopped. */
+/* [main] Shards post to each other: one that has stopped stays, to take messages and drop them,
+ * until the last of them has stopped. */
 static unsigned running;
 static struct shard *stopped;
 
@@ -469,8 +479,8 @@ static void bury(struct shard *shard)
     }
 }
 
-/* Signals are for the main thread, but for those that a fault of the thread itself raises. (A broken pipe
- * under TLS, too, comes to nothing here: SIGPIPE goes to the thread that wrote.) */
+/* Signals are for the main thread, but for those that a fault of the thread itself raises. (A
+ * broken pipe under TLS, too, comes to nothing here: SIGPIPE goes to the thread that wrote.) */
 static int start_thread(struct shard *shard)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};

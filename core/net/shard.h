@@ -1,6 +1,7 @@
-/* shard - one thread that owns its sessions: a libuv loop, a libwebsockets context on it (foreign loop),
- * its own SO_REUSEPORT listener whose sockets it adopts, timers and an inbox. Everything reachable from a
- * shard is touched on its thread only; other threads call shard_post() and nothing else. */
+/* shard - one thread that owns its sessions: a libuv loop, a libwebsockets context on it (foreign
+ * loop), its own SO_REUSEPORT listener whose sockets it adopts, timers and an inbox. Everything
+ * reachable from a shard is touched on its thread only; other threads call shard_post() and nothing
+ * else. */
 #ifndef NET_SHARD_H
 #define NET_SHARD_H
 #include <uv.h>
@@ -19,9 +20,9 @@ struct upstream_pool;
 
 struct shard_options {
     unsigned index;
-    const char *host;                    /* address to bind, such as "127.0.0.1" or "::1" */
-    int port;                            /* the real one, never 0: see listener_probe() */
-    const struct ws_server_options *ws;  /* borrowed for the shard's life */
+    const char *host;                       /* address to bind, such as "127.0.0.1" or "::1" */
+    int port;                               /* the real one, never 0: see listener_probe() */
+    const struct ws_server_options *ws;     /* borrowed for the shard's life */
     const struct http_server_options *http; /* borrowed for the shard's life */
     /* [shard] Once, on the new thread, before the first connection; its result is shard_user(). */
     void *(*on_start)(void *ctx, struct shard *shard);
@@ -35,13 +36,13 @@ enum antiphon_status shard_start(const struct shard_options *options, struct sha
                                  struct err *err) MUST_CHECK;
 /* [main] Stops accepting; connections live on. Idempotent. */
 void shard_stop_accepting(struct shard *shard);
-/* [main] Closes what is left with 1001 (what is queued to it goes first, for at most 2 s), joins the thread,
- * frees. Callable whether or not accepting was stopped before. Messages that come too late are dropped, on
- * the main thread. */
+/* [main] Closes what is left with 1001 (what is queued to it goes first, for at most 2 s), joins
+ * the thread, frees. Callable whether or not accepting was stopped before. Messages that come too
+ * late are dropped, on the main thread. */
 void shard_stop(struct shard *shard);
 
-/* [any] A shard that has been stopped drops what it is sent. Not after the last shard has been stopped: end
- * first whatever else may post (pool, HTTP client, store). */
+/* [any] A shard that has been stopped drops what it is sent. Not after the last shard has been
+ * stopped: end first whatever else may post (pool, HTTP client, store). */
 void shard_post(struct shard *shard, struct inbox_message *message);
 unsigned shard_index(const struct shard *shard);
 /* The shard of the calling thread, or NULL. */
@@ -52,7 +53,8 @@ void *shard_user(const struct shard *shard);
 uv_loop_t *shard_loop(struct shard *shard);
 struct lws_context *shard_lws(struct shard *shard);
 
-/* ---- for net/ only ---------------------------------------------------------------------------------- */
+/* ---- for net/ only
+ * ---------------------------------------------------------------------------------- */
 
 struct ws_server *shard_ws_server(const struct shard *shard);
 const struct http_server_options *shard_http_options(const struct shard *shard); /* NULL: none */

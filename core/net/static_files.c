@@ -101,8 +101,8 @@ static enum antiphon_status read_all(int fd, size_t len, char **data)
     return ANTIPHON_OK;
 }
 
-static enum antiphon_status add(struct static_files *files, int fd, size_t len, const char *relative,
-                                struct err *err)
+static enum antiphon_status add(struct static_files *files, int fd, size_t len,
+                                const char *relative, struct err *err)
 {
     struct entry *entry;
     enum antiphon_status status;
@@ -151,8 +151,8 @@ static bool is_inside(const char *root, const char *path)
 static enum antiphon_status walk(struct static_files *files, const char *root, const char *relative,
                                  int depth, struct err *err);
 
-static enum antiphon_status visit(struct static_files *files, const char *root, const char *relative,
-                                  int depth, struct err *err)
+static enum antiphon_status visit(struct static_files *files, const char *root,
+                                  const char *relative, int depth, struct err *err)
 {
     char path[PATH_MAX];
     struct stat info;
@@ -166,7 +166,8 @@ static enum antiphon_status visit(struct static_files *files, const char *root, 
     }
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &info)) {
-        status = err_set(err, ANTIPHON_EUNAVAILABLE, "cannot open %s: %s", relative, strerror(errno));
+        status =
+            err_set(err, ANTIPHON_EUNAVAILABLE, "cannot open %s: %s", relative, strerror(errno));
         goto out;
     }
     if (S_ISREG(info.st_mode))
@@ -211,7 +212,8 @@ static int compare(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->file.path, ((const struct entry *)b)->file.path);
 }
 
-enum antiphon_status static_files_load(const char *folder, struct static_files **files, struct err *err)
+enum antiphon_status static_files_load(const char *folder, struct static_files **files,
+                                       struct err *err)
 {
     char root[PATH_MAX];
     struct static_files *made;

@@ -39,13 +39,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct stream_handles *handles = poll->data;
     struct stream *stream = handles->stream;
-    bool readable = status < 0 || events & UV_READABLE, writable = status < 0 || events & UV_WRITABLE;
+    bool readable = status < 0 || events & UV_READABLE,
+         writable = status < 0 || events & UV_WRITABLE;
 
     if (!stream)
         return;
     if (status < 0) {
-        /* libuv stops a poll when it tells an error, but a reset may have come behind data that is still to
-         * be read: the error itself is told by the read after that. */
+        /* libuv stops a poll when it tells an error, but a reset may have come behind data that is
+         * still to be read: the error itself is told by the read after that. */
         stream->events = 0;
         watch(stream);
     }
@@ -112,8 +113,8 @@ static enum antiphon_status open_handles(struct stream *stream, int fd)
 
 enum antiphon_status stream_connect(struct stream *stream, const struct sockaddr_storage *address)
 {
-    socklen_t len = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                   : sizeof(struct sockaddr_in);
+    socklen_t len =
+        address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
     int on = 1, fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -200,7 +201,8 @@ enum antiphon_status stream_handshake(struct stream *stream)
     if (what == STREAM_AGAIN)
         return ANTIPHON_EBUSY;
     if (what == STREAM_END)
-        snprintf(stream->error, sizeof(stream->error), "connection closed during the TLS handshake");
+        snprintf(stream->error, sizeof(stream->error),
+                 "connection closed during the TLS handshake");
     return ANTIPHON_EPROTOCOL;
 }
 

@@ -1,5 +1,6 @@
-/* stream - one outgoing TCP connection, with or without TLS, on a shard's loop. It says when something can be
- * read or written and never calls back from within a function of its own. [shard] */
+/* stream - one outgoing TCP connection, with or without TLS, on a shard's loop. It says when
+ * something can be read or written and never calls back from within a function of its own. [shard]
+ */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 #include <openssl/ssl.h>
@@ -33,14 +34,16 @@ struct stream { /* embedded; start with stream_init() */
 
 void stream_init(struct stream *stream, struct shard *shard, const struct stream_handlers *handlers,
                  void *ctx);
-/* Begins to connect; the port is in the address. on_ready(writable) follows, then stream_connected(). */
-enum antiphon_status stream_connect(struct stream *stream, const struct sockaddr_storage *address)
-    MUST_CHECK;
+/* Begins to connect; the port is in the address. on_ready(writable) follows, then
+ * stream_connected(). */
+enum antiphon_status stream_connect(struct stream *stream,
+                                    const struct sockaddr_storage *address) MUST_CHECK;
 /* OK, or EUNAVAILABLE with stream_error(). */
 enum antiphon_status stream_connected(struct stream *stream) MUST_CHECK;
-/* server is "host:port", the key of the session cache. Then stream_handshake() at every on_ready(). */
-enum antiphon_status stream_start_tls(struct stream *stream, const char *host, const char *server)
-    MUST_CHECK;
+/* server is "host:port", the key of the session cache. Then stream_handshake() at every on_ready().
+ */
+enum antiphon_status stream_start_tls(struct stream *stream, const char *host,
+                                      const char *server) MUST_CHECK;
 /* OK: done. EBUSY: later. EPROTOCOL: failed, stream_error() tells. */
 enum antiphon_status stream_handshake(struct stream *stream) MUST_CHECK;
 
@@ -51,8 +54,8 @@ bool stream_has_more(const struct stream *stream, size_t n, size_t len);
 ssize_t stream_write(struct stream *stream, const char *data, size_t len);
 /* Whether on_ready(writable) is wanted. */
 void stream_want_write(struct stream *stream, bool want);
-/* Asks for one on_ready(readable) although the socket may stay quiet: TLS may hold more, or the owner stopped
- * for the others' sake. */
+/* Asks for one on_ready(readable) although the socket may stay quiet: TLS may hold more, or the
+ * owner stopped for the others' sake. */
 void stream_read_again(struct stream *stream);
 const char *stream_error(const struct stream *stream);
 /* Closes the socket; legal in any state, and the struct may be reused or freed at once. */

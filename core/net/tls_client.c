@@ -43,7 +43,8 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return 1; /* the reference is ours now */
 }
 
-static void free_text(void *parent, void *text, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
+static void free_text(void *parent, void *text, CRYPTO_EX_DATA *data, int index, long argl,
+                      void *argp)
 {
     (void)parent;
     (void)data;
@@ -103,7 +104,8 @@ static bool set_name(SSL *ssl, const char *host)
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-SSL *tls_client_new(struct tls_client_sessions *sessions, int fd, const char *host, const char *server)
+SSL *tls_client_new(struct tls_client_sessions *sessions, int fd, const char *host,
+                    const char *server)
 {
     struct tls_client_session *slot = find(sessions, server);
     SSL *ssl = context ? SSL_new(context) : NULL;
@@ -136,7 +138,8 @@ void tls_client_explain(const SSL *ssl, char *text, size_t size)
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
     if (verify != X509_V_OK)
-        snprintf(text, size, "certificate verify failed: %s", X509_verify_cert_error_string(verify));
+        snprintf(text, size, "certificate verify failed: %s",
+                 X509_verify_cert_error_string(verify));
     else if (reason)
         snprintf(text, size, "%s", reason);
     else if (saved)

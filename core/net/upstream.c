@@ -11,8 +11,8 @@
 #include "net/upstream_pool.h"
 #include "base/banned.h"
 
-#define RESOLVE_MS        2000u
-#define CONNECT_MS        5000u
+#define RESOLVE_MS 2000u
+#define CONNECT_MS 5000u
 
 static const enum antiphon_ws_stage stages[] = {
     [RESOLVING] = ANTIPHON_WS_RESOLVE, [CONNECTING] = ANTIPHON_WS_CONNECT,
@@ -22,7 +22,8 @@ static const enum antiphon_ws_stage stages[] = {
 
 static struct proxy_settings proxies; /* [main] writes it before the first shard */
 
-/* ---- process-wide ------------------------------------------------------------------------------------- */
+/* ---- process-wide
+ * ------------------------------------------------------------------------------------- */
 
 static const char *environment(const char *name)
 {
@@ -42,7 +43,8 @@ void upstream_global_deinit(void)
     memset(&proxies, 0, sizeof(proxies));
 }
 
-/* ---- ending -------------------------------------------------------------------------------------------- */
+/* ---- ending
+ * -------------------------------------------------------------------------------------------- */
 
 void upstream_enter(struct upstream *upstream)
 {
@@ -89,8 +91,8 @@ static void on_waiting_failure(void *ctx)
     upstream_leave(upstream);
 }
 
-void upstream_fail(struct upstream *upstream, enum antiphon_status status, int code, int http_status,
-                 const char *reason)
+void upstream_fail(struct upstream *upstream, enum antiphon_status status, int code,
+                   int http_status, const char *reason)
 {
     struct antiphon_ws_end end = {.struct_size = sizeof(end),
                                   .stage = stages[upstream->phase],
@@ -119,7 +121,8 @@ void upstream_close(struct upstream *upstream, int code, const char *reason)
     upstream_leave(upstream);
 }
 
-/* ---- coming up ------------------------------------------------------------------------------------------ */
+/* ---- coming up
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_timer(void *ctx);
 static void connect_next(struct upstream *upstream);
@@ -187,7 +190,8 @@ static void on_timer(void *ctx)
     switch (upstream->phase) {
     case RESOLVING:
         snprintf(text, sizeof(text), "cannot resolve %s: no answer within %u ms",
-                 upstream->proxy ? upstream->proxy->host : upstream->url.host, upstream->resolve_ms);
+                 upstream->proxy ? upstream->proxy->host : upstream->url.host,
+                 upstream->resolve_ms);
         upstream_fail(upstream, ANTIPHON_ETIMEOUT, 1006, 0, text);
         break;
     case CONNECTING:
@@ -305,7 +309,8 @@ static void read_answer(struct upstream *upstream, struct http_upgrade *upgrade)
             return;
         }
         if (n == STREAM_END) {
-            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, "connection closed without an answer");
+            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0,
+                          "connection closed without an answer");
             return;
         }
         switch (http_upgrade_read(upgrade, pool->read, (size_t)n, &used, &http_status, why,
@@ -320,7 +325,8 @@ static void read_answer(struct upstream *upstream, struct http_upgrade *upgrade)
             if (!tunnel)
                 on_upgraded(upstream, pool->read + used, (size_t)n - used);
             else if (used != (size_t)n)
-                upstream_fail(upstream, ANTIPHON_EPROTOCOL, 1006, 0, "proxy: bytes behind its answer");
+                upstream_fail(upstream, ANTIPHON_EPROTOCOL, 1006, 0,
+                              "proxy: bytes behind its answer");
             else
                 start_tls(upstream);
             return;
@@ -364,17 +370,20 @@ static void on_ready(void *ctx, bool readable, bool writable)
     upstream_leave(upstream);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * --------------------------------------------------------------------------------------------- */
 
-static enum antiphon_status prepare(struct upstream *upstream, const struct antiphon_ws_request *request)
+static enum antiphon_status prepare(struct upstream *upstream,
+                                    const struct antiphon_ws_request *request)
 {
     enum antiphon_status status = ws_url_parse(request->url, &upstream->url);
 
     if (status)
         return status;
-    status = http_upgrade_websocket(&upstream->upgrade, upstream->url.host_header, upstream->url.target,
-                                    request->headers, &upstream->request);
-    upstream->proxy = proxy_for(&proxies, upstream->url.tls, upstream->url.host, upstream->url.port);
+    status = http_upgrade_websocket(&upstream->upgrade, upstream->url.host_header,
+                                    upstream->url.target, request->headers, &upstream->request);
+    upstream->proxy =
+        proxy_for(&proxies, upstream->url.tls, upstream->url.host, upstream->url.port);
     if (!status && upstream->proxy)
         status = http_upgrade_connect(&upstream->tunnel, upstream->url.server,
                                       upstream->proxy->authorization, &upstream->tunnel_request);

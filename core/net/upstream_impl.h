@@ -1,5 +1,5 @@
-/* upstream_impl - inside of upstream, shared by upstream.c (coming up, ending) and upstream_io.c (messages once
- * it is open). [shard] */
+/* upstream_impl - inside of upstream, shared by upstream.c (coming up, ending) and upstream_io.c
+ * (messages once it is open). [shard] */
 #ifndef NET_UPSTREAM_IMPL_H
 #define NET_UPSTREAM_IMPL_H
 #include "net/http_upgrade.h"
@@ -29,13 +29,13 @@ struct upstream { /* [shard] */
     struct antiphon_ws_handlers handlers;
     void *ctx;
     enum upstream_phase phase;
-    unsigned depth;  /* callbacks that are on the stack; the last one frees */
-    bool dead;       /* on_close() was called, or upstream_close() */
-    bool opening;    /* within upstream_open(): failures wait for the timer */
+    unsigned depth;                 /* callbacks that are on the stack; the last one frees */
+    bool dead;                      /* on_close() was called, or upstream_close() */
+    bool opening;                   /* within upstream_open(): failures wait for the timer */
     struct antiphon_ws_end failure; /* the one that waits */
     char failure_text[256];
     struct ws_url url;
-    const struct proxy_target *proxy; /* borrowed: settings; NULL: direct */
+    const struct proxy_target *proxy;   /* borrowed: settings; NULL: direct */
     struct buf tunnel_request, request; /* to the proxy, to the server */
     struct http_upgrade tunnel, upgrade;
     uint32_t resolve_ms, connect_ms;
@@ -57,8 +57,8 @@ void upstream_enter(struct upstream *upstream);
 void upstream_leave(struct upstream *upstream);
 /* Tells on_close() once; upstream_fail() names the stage itself. */
 void upstream_finish(struct upstream *upstream, const struct antiphon_ws_end *end);
-void upstream_fail(struct upstream *upstream, enum antiphon_status status, int code, int http_status,
-                   const char *reason);
+void upstream_fail(struct upstream *upstream, enum antiphon_status status, int code,
+                   int http_status, const char *reason);
 
 /* upstream_io.c */
 void upstream_io_clear(struct upstream *upstream);

@@ -13,7 +13,8 @@
 #define BROKEN_PIPE_MS   200u
 #define MAX_REASON_BYTES 123u
 
-/* ---- writing ------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------- */
 
 void upstream_io_clear(struct upstream *upstream)
 {
@@ -86,8 +87,8 @@ static void on_write_failed(struct upstream *upstream)
 static bool out_write(struct upstream *upstream, struct upstream_out *out)
 {
     while (out->at < out->len) {
-        ssize_t n = stream_write(&upstream->stream, (const char *)out->data + out->at,
-                                 out->len - out->at);
+        ssize_t n =
+            stream_write(&upstream->stream, (const char *)out->data + out->at, out->len - out->at);
         out->started = true;
         if (n == STREAM_FAILED)
             upstream->broken = true;
@@ -173,7 +174,8 @@ enum antiphon_status upstream_send(struct upstream *upstream, enum antiphon_ws_k
         len += parts[i].len;
     }
     if (kind == ANTIPHON_WS_AUDIO)
-        out_drop_audio(upstream, len < UPSTREAM_MAX_AUDIO_BYTES ? UPSTREAM_MAX_AUDIO_BYTES - len : 0);
+        out_drop_audio(upstream,
+                       len < UPSTREAM_MAX_AUDIO_BYTES ? UPSTREAM_MAX_AUDIO_BYTES - len : 0);
     else if (upstream->control_bytes && upstream->control_bytes + len > UPSTREAM_MAX_CONTROL_BYTES)
         return ANTIPHON_EBUSY;
     out = out_new(upstream, kind, WS_FRAME_TEXT, parts, n, len);
@@ -204,7 +206,8 @@ void upstream_io_close(struct upstream *upstream, int code, const char *reason)
     free(out);
 }
 
-/* ---- reading frames ------------------------------------------------------------------------------------- */
+/* ---- reading frames
+ * ------------------------------------------------------------------------------------- */
 
 static void on_close_frame(struct upstream *upstream, const char *payload, size_t len)
 {
@@ -216,7 +219,8 @@ static void on_close_frame(struct upstream *upstream, const char *payload, size_
 
     if (ws_frame_close(payload, len, &code, &reason, &reason_len)) {
         upstream_io_close(upstream, 1002, NULL);
-        upstream_fail(upstream, ANTIPHON_EPROTOCOL, 1002, 0, "the server sent a malformed close frame");
+        upstream_fail(upstream, ANTIPHON_EPROTOCOL, 1002, 0,
+                      "the server sent a malformed close frame");
         return;
     }
     if (utf8_valid(reason, reason_len))
@@ -264,7 +268,7 @@ void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
             on_control(upstream, &item);
             break;
         case WS_FRAME_BAD: {
-            int code = item.status == ANTIPHON_ETOOBIG    ? 1009
+            int code = item.status == ANTIPHON_ETOOBIG     ? 1009
                        : item.status == ANTIPHON_EPROTOCOL ? 1002
                                                            : 1011;
             upstream_io_close(upstream, code, item.why);
@@ -284,11 +288,13 @@ void upstream_io_read(struct upstream *upstream)
         if (n == STREAM_AGAIN)
             return;
         if (n == STREAM_END) {
-            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, "connection closed without a close frame");
+            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0,
+                          "connection closed without a close frame");
             return;
         }
         if (n < 0) {
-            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, stream_error(&upstream->stream));
+            upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0,
+                          stream_error(&upstream->stream));
             return;
         }
         upstream_io_feed(upstream, pool->read, (size_t)n);
@@ -297,4 +303,3 @@ void upstream_io_read(struct upstream *upstream)
     }
     stream_read_again(&upstream->stream);
 }
-

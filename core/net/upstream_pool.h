@@ -1,5 +1,5 @@
-/* upstream_pool - what the upstream connections of one shard share: the read buffer, random masks and TLS
- * sessions. [shard] */
+/* upstream_pool - what the upstream connections of one shard share: the read buffer, random masks
+ * and TLS sessions. [shard] */
 #ifndef NET_UPSTREAM_POOL_H
 #define NET_UPSTREAM_POOL_H
 #include "net/tls_client.h"

@@ -4,7 +4,8 @@
 
 #include "base/banned.h"
 
-#define KEEP_BYTES (256u * 1024) /* assembly memory that is kept for the next fragmented message */
+#define KEEP_BYTES (256u * 1024) /* assembly memory that is kept for the next fragmented message   \
+                                  */
 
 size_t ws_frame_header(enum ws_frame_opcode opcode, uint64_t len, const unsigned char mask[4],
                        unsigned char out[WS_FRAME_MAX_HEADER])
@@ -65,35 +66,44 @@ static size_t header_need(const struct ws_frame_reader *reader)
     return length < 126 ? 2 : length == 126 ? 4 : 10;
 }
 
-/* The complete header in reader->header becomes the present frame; NULL, or what is wrong with it. */
+/* What the first two bytes already tell; NULL, or what is wrong. */
+static const char *check_start(const struct ws_frame_reader *reader)
+{
+    unsigned first = reader->header[0], opcode = first & 0x0fu;
+    bool control = opcode & 8u;
+
+    if (first & 0x70u)
+        return "reserved bits are set";
+    if (reader->header[1] & 0x80u)
+        return "a frame of the server is masked";
+    if (opcode > WS_FRAME_PONG || (opcode > WS_FRAME_BINARY && !control))
+        return "unknown opcode";
+    if (control && (!(first >> 7) || reader->header[1] > WS_FRAME_MAX_CONTROL))
+        return "control frame in pieces or too long";
+    if (!control && (opcode == WS_FRAME_CONTINUATION) != reader->in_message)
+        return reader->in_message ? "a message begins within another" : "continuation of nothing";
+    return NULL;
+}
+
+/* The complete header in reader->header becomes the present frame; NULL, or what is wrong with it.
+ */
 static const char *begin_frame(struct ws_frame_reader *reader, size_t header_len)
 {
-    unsigned char first = reader->header[0];
     bool control;
 
-    reader->final = first >> 7;
-    reader->opcode = (enum ws_frame_opcode)(first & 0x0fu);
-    reader->left = reader->header[1] & 0x7fu;
+    reader->final = reader->header[0] >> 7;
+    reader->opcode = (enum ws_frame_opcode)(reader->header[0] & 0x0fu);
+    reader->left = reader->header[1];
+    control = reader->opcode & 8u;
     if (header_len > 2) {
         reader->left = 0;
         for (size_t i = 2; i < header_len; i++)
             reader->left = reader->left << 8 | reader->header[i];
     }
-    control = reader->opcode & 8u;
-    if (first & 0x70u)
-        return "reserved bits are set";
-    if (reader->header[1] & 0x80u)
-        return "a frame of the server is masked";
-    if (reader->opcode > WS_FRAME_PONG || (reader->opcode > WS_FRAME_BINARY && !control))
-        return "unknown opcode";
-    if (control && (!reader->final || reader->left > WS_FRAME_MAX_CONTROL))
-        return "control frame in pieces or too long";
     if ((header_len == 4 && reader->left < 126) || (header_len == 10 && reader->left < 65536))
         return "length not in its shortest form";
     if (reader->left >> 63)
         return "length out of range";
-    if (!control && (reader->opcode == WS_FRAME_CONTINUATION) != reader->in_message)
-        return reader->in_message ? "a message begins within another" : "continuation of nothing";
     if (!control && !reader->in_message)
         reader->message_opcode = reader->opcode;
     if (!control)
@@ -115,10 +125,10 @@ static void forget_delivered(struct ws_frame_reader *reader)
         buf_reset(&reader->message);
 }
 
-/* Payload of the present frame from data; *used counts on. NEED_MORE also at the end of a frame that
- * finishes nothing. */
-static struct ws_frame_item read_payload(struct ws_frame_reader *reader, const char *data, size_t len,
-                                         size_t *used)
+/* Payload of the present frame from data; *used counts on. NEED_MORE also at the end of a frame
+ * that finishes nothing. */
+static struct ws_frame_item read_payload(struct ws_frame_reader *reader, const char *data,
+                                         size_t len, size_t *used)
 {
     struct ws_frame_item item = {.kind = WS_FRAME_NEED_MORE, .opcode = reader->opcode};
     size_t n = reader->left < len ? (size_t)reader->left : len;
@@ -178,10 +188,14 @@ struct ws_frame_item ws_frame_read(struct ws_frame_reader *reader, const char *d
             memcpy(reader->header + reader->have, data + *used, n);
             reader->have += (unsigned)n;
             *used += n;
-            need = header_need(reader);
-            if (reader->have < need)
+            if (reader->have < 2)
                 continue;
-            why = begin_frame(reader, need);
+            need = header_need(reader);
+            why = check_start(reader);
+            if (!why && reader->have < need)
+                continue;
+            if (!why)
+                why = begin_frame(reader, need);
             if (why)
                 return bad(reader, ANTIPHON_EPROTOCOL, why);
             if (!(reader->opcode & 8u) && reader->left > reader->message.max - reader->message.len)

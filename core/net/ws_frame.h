@@ -1,8 +1,8 @@
-/* ws_frame - the client side of RFC 6455 framing: headers, masks, and a reader that turns a byte stream into
- * whole messages. Pure. Written here rather than taken from wslay, whose frame API copies every payload
- * through a 4 KiB buffer of its own (so no message could be handed over where it lies in the read buffer) and
- * masks byte by byte into writes of 4 KiB (so no message could be one write); the fuzzer holds the reader
- * against wslay's. */
+/* ws_frame - the client side of RFC 6455 framing: headers, masks, and a reader that turns a byte
+ * stream into whole messages. Pure. Written here rather than taken from wslay, whose frame API
+ * copies every payload through a 4 KiB buffer of its own (so no message could be handed over where
+ * it lies in the read buffer) and masks byte by byte into writes of 4 KiB (so no message could be
+ * one write); the fuzzer holds the reader against wslay's. */
 #ifndef NET_WS_FRAME_H
 #define NET_WS_FRAME_H
 #include "base/buf.h"
@@ -43,26 +43,27 @@ struct ws_frame_item {
 
 struct ws_frame_reader {
     unsigned char header[WS_FRAME_MAX_HEADER];
-    unsigned have;       /* bytes of header */
+    unsigned have; /* bytes of header */
     bool in_payload, final;
     enum ws_frame_opcode opcode; /* of the present frame */
-    uint64_t left;       /* of its payload */
-    bool in_message;     /* a message is begun and not finished */
+    uint64_t left;               /* of its payload */
+    bool in_message;             /* a message is begun and not finished */
     enum ws_frame_opcode message_opcode;
-    struct buf message;  /* its pieces; bound max_message */
-    bool delivered;      /* message was handed out by the last call */
+    struct buf message; /* its pieces; bound max_message */
+    bool delivered;     /* message was handed out by the last call */
     unsigned char control[WS_FRAME_MAX_CONTROL];
     unsigned control_len;
     enum antiphon_status failed;
 };
 void ws_frame_reader_init(struct ws_frame_reader *reader, size_t max_message);
 void ws_frame_reader_deinit(struct ws_frame_reader *reader);
-/* Reads one item from data and says how many bytes it took. Frames must come unmasked, as a server's do. */
+/* Reads one item from data and says how many bytes it took. Frames must come unmasked, as a
+ * server's do. */
 struct ws_frame_item ws_frame_read(struct ws_frame_reader *reader, const char *data, size_t len,
                                    size_t *used);
 
-/* Code and reason of a close frame's payload. code 1005: it was empty. EPROTOCOL: one byte, or a code that
- * may not be sent; 1012 to 1014 may. */
+/* Code and reason of a close frame's payload. code 1005: it was empty. EPROTOCOL: one byte, or a
+ * code that may not be sent; 1012 to 1014 may. */
 enum antiphon_status ws_frame_close(const char *payload, size_t len, int *code, const char **reason,
                                     size_t *reason_len) MUST_CHECK;
 #endif

@@ -21,7 +21,8 @@
 #define MAX_REASON_BYTES 123u
 #define MAX_OUT_BYTES    (64u * 1024 * 1024) /* one message; far beyond what anybody sends */
 
-/* One message to the client. LWS_PRE bytes stay free in front of the payload for the frame header. */
+/* One message to the client. LWS_PRE bytes stay free in front of the payload for the frame header.
+ */
 struct ws_out {
     struct ws_out *next;
     enum ws_kind kind;
@@ -35,8 +36,8 @@ struct ws_conn { /* [shard] */
     struct ws_server *server; /* borrowed */
     struct lws *wsi;          /* borrowed; NULL until established */
     uint64_t handle;
-    void *ctx;                /* of the owner of the callbacks */
-    struct buf message;       /* a message that came in pieces */
+    void *ctx;                    /* of the owner of the callbacks */
+    struct buf message;           /* a message that came in pieces */
     struct ws_out *first, **last; /* owned; what the socket did not take yet, in order */
     size_t control_bytes, audio_bytes;
     unsigned control_messages;
@@ -56,7 +57,8 @@ struct ws_server { /* [shard] */
     struct slots *conns;
 };
 
-/* ---- the table ------------------------------------------------------------------------------------ */
+/* ---- the table
+ * ------------------------------------------------------------------------------------ */
 
 enum antiphon_status ws_server_new(struct shard *shard, const struct ws_server_options *options,
                                    struct ws_server **server)
@@ -113,7 +115,8 @@ static struct ws_conn *conn_of(struct lws *wsi)
     return state && state->kind == PROTOCOL_WS ? (struct ws_conn *)state : NULL;
 }
 
-/* ---- the queue to the client ---------------------------------------------------------------------- */
+/* ---- the queue to the client
+ * ---------------------------------------------------------------------- */
 
 static void out_unaccount(struct ws_conn *conn, const struct ws_out *out)
 {
@@ -180,9 +183,9 @@ static void out_clear(struct ws_conn *conn)
         free(out);
 }
 
-/* Ends the socket whatever state libwebsockets is in: shutdown() makes it readable, and the event loop then
- * takes the normal way. Legal from anywhere, which closing through libwebsockets' timeouts is not (they are
- * not looked at until its next event). */
+/* Ends the socket whatever state libwebsockets is in: shutdown() makes it readable, and the event
+ * loop then takes the normal way. Legal from anywhere, which closing through libwebsockets'
+ * timeouts is not (they are not looked at until its next event). */
 static void conn_kill(struct ws_conn *conn, int code)
 {
     if (!conn->closing) {
@@ -244,8 +247,9 @@ static enum antiphon_status out_queue(struct ws_conn *conn, struct ws_out *out)
     if (out->kind == WS_AUDIO) {
         size_t room = out->len < options->max_audio_bytes ? options->max_audio_bytes - out->len : 0;
         metrics_add(METRIC_client_audio_dropped, out_drop_audio(conn, room));
-    } else if (conn->control_messages && (conn->control_bytes + out->len > options->max_control_bytes ||
-                                          conn->control_messages >= options->max_control_messages)) {
+    } else if (conn->control_messages &&
+               (conn->control_bytes + out->len > options->max_control_bytes ||
+                conn->control_messages >= options->max_control_messages)) {
         free(out);
         log_info("ws", "client reads too slowly, closed");
         ws_conn_close(conn, 1013, "reading too slowly");
@@ -330,7 +334,8 @@ void ws_server_close_all(struct ws_server *server, int code, const char *reason)
     slots_each(server->conns, close_each, &how);
 }
 
-/* ---- libwebsockets' events ------------------------------------------------------------------------- */
+/* ---- libwebsockets' events
+ * ------------------------------------------------------------------------- */
 
 int ws_server_on_upgrade(struct lws *wsi)
 {
@@ -409,9 +414,10 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
     return 0;
 }
 
-/* The close frame is an ordinary write, and the client's answer ends the connection (on_peer_close). The way
- * that libwebsockets has for it (lws_close_reason() and -1) loses the frame: on libuv, Debian's build closes
- * twice "to confirm" that nothing happens (4.1.6, service.c), and the second time hangs up at once. */
+/* The close frame is an ordinary write, and the client's answer ends the connection
+ * (on_peer_close). The way that libwebsockets has for it (lws_close_reason() and -1) loses the
+ * frame: on libuv, Debian's build closes twice "to confirm" that nothing happens (4.1.6,
+ * service.c), and the second time hangs up at once. */
 static int send_close(struct ws_conn *conn)
 {
     unsigned char frame[LWS_PRE + 4 + MAX_REASON_BYTES], *at = frame + LWS_PRE;

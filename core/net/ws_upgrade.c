@@ -8,8 +8,8 @@
 #include "net/http_server.h"
 #include "base/banned.h"
 
-/* What libwebsockets itself gives a list of subprotocols and one name (4.1.6, lws_process_ws_upgrade);
- * beyond that it drops the connection without an answer. */
+/* What libwebsockets itself gives a list of subprotocols and one name (4.1.6,
+ * lws_process_ws_upgrade); beyond that it drops the connection without an answer. */
 #define LWS_LIST_BYTES 128
 #define LWS_NAME_BYTES 64
 #define KEY_LEN        24 /* base64 of 16 bytes */
@@ -43,7 +43,8 @@ static bool read_path(struct lws *wsi, char *path, size_t size)
 }
 
 /* Fragments come decoded, and an encoded '=' in a name has become '_', so that the first '=' is the
- * separator. The fragment length of an empty parameter is 0, like that of none: only copying tells. */
+ * separator. The fragment length of an empty parameter is 0, like that of none: only copying tells.
+ */
 static bool read_query(struct lws *wsi, struct ws_upgrade_request *request)
 {
     size_t at = 0;
@@ -76,8 +77,8 @@ static bool known(const char *const *subprotocols, const char *name)
     return false;
 }
 
-/* Mirrors how libwebsockets will choose right after us, by the same tokenizer: the first name of the
- * client's list that is ours. */
+/* Mirrors how libwebsockets will choose right after us, by the same tokenizer: the first name of
+ * the client's list that is ours. */
 static int read_subprotocol(struct lws *wsi, const char *const *subprotocols,
                             char name[LWS_NAME_BYTES])
 {

@@ -1,5 +1,5 @@
-/* ws_upgrade - reads a browser's WebSocket handshake out of libwebsockets' header table and refuses it.
- * [shard] */
+/* ws_upgrade - reads a browser's WebSocket handshake out of libwebsockets' header table and refuses
+ * it. [shard] */
 #ifndef NET_WS_UPGRADE_H
 #define NET_WS_UPGRADE_H
 #include "net/ws_server.h"
@@ -20,8 +20,8 @@ struct ws_upgrade_request {
     unsigned params;
 };
 
-/* 0, the HTTP status to refuse with, or -1: hang up without a word, because libwebsockets has already
- * answered and given the headers back. */
+/* 0, the HTTP status to refuse with, or -1: hang up without a word, because libwebsockets has
+ * already answered and given the headers back. */
 int ws_upgrade_read(struct lws *wsi, const char *const *subprotocols,
                     struct ws_upgrade_request *request);
 /* status from ws_upgrade_read() or on_upgrade(). */

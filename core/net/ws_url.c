@@ -8,8 +8,8 @@
 
 #include "base/banned.h"
 
-static bool copy_part(const char *text, const struct http_parser_url *parts, unsigned field, char *out,
-                      size_t size)
+static bool copy_part(const char *text, const struct http_parser_url *parts, unsigned field,
+                      char *out, size_t size)
 {
     size_t len = parts->field_data[field].len;
 
@@ -37,6 +37,15 @@ static enum antiphon_status set_target(struct ws_url *url, const char *text,
     return ANTIPHON_OK;
 }
 
+/* http_parser lets tabs and bytes beyond ASCII pass. */
+static bool is_graphic(const char *text)
+{
+    for (; *text; text++)
+        if (*text <= 0x20 || *text >= 0x7f)
+            return false;
+    return true;
+}
+
 enum antiphon_status ws_url_parse(const char *text, struct ws_url *url)
 {
     struct http_parser_url parts;
@@ -46,7 +55,8 @@ enum antiphon_status ws_url_parse(const char *text, struct ws_url *url)
 
     memset(url, 0, sizeof(*url));
     http_parser_url_init(&parts);
-    if (len > WS_URL_MAX_BYTES || http_parser_parse_url(text, len, 0, &parts) ||
+    if (len > WS_URL_MAX_BYTES || !is_graphic(text) ||
+        http_parser_parse_url(text, len, 0, &parts) ||
         !copy_part(text, &parts, UF_SCHEMA, scheme, sizeof(scheme)) ||
         !copy_part(text, &parts, UF_HOST, url->host, sizeof(url->host)) ||
         parts.field_set & 1u << UF_USERINFO)

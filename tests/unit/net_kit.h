@@ -1,5 +1,5 @@
-/* net_kit - what the tests of net/ share: shards with an echoing server, calls on a shard's thread, raw
- * sockets. Everything waits for events with a deadline, nothing sleeps. */
+/* net_kit - what the tests of net/ share: shards with an echoing server, calls on a shard's thread,
+ * raw sockets. Everything waits for events with a deadline, nothing sleeps. */
 #ifndef TESTS_UNIT_NET_KIT_H
 #define TESTS_UNIT_NET_KIT_H
 #include <setjmp.h>
@@ -28,7 +28,8 @@
 
 #define KIT_WAIT_MS 20000u
 
-/* ---- events: counters under a lock that a test waits for -------------------------------------------- */
+/* ---- events: counters under a lock that a test waits for
+ * -------------------------------------------- */
 
 struct kit_log {
     pthread_mutex_t lock;
@@ -62,7 +63,8 @@ static inline void kit_unlock(void)
             fail_msg("%s:%d: never true: %s", __FILE__, __LINE__, #condition);                     \
     } while (0)
 
-/* ---- calls on a shard -------------------------------------------------------------------------------- */
+/* ---- calls on a shard
+ * -------------------------------------------------------------------------------- */
 
 struct kit_call {
     struct inbox_message message;
@@ -80,7 +82,8 @@ static inline void kit_run(void *owner, struct inbox_message *message, bool drop
     sem_post(&call->done);
 }
 
-static inline void kit_on(struct shard *shard, void (*fn)(struct shard *shard, void *arg), void *arg)
+static inline void kit_on(struct shard *shard, void (*fn)(struct shard *shard, void *arg),
+                          void *arg)
 {
     struct kit_call call = {.message.run = kit_run, .fn = fn, .arg = arg};
 
@@ -91,7 +94,8 @@ static inline void kit_on(struct shard *shard, void (*fn)(struct shard *shard, v
     sem_destroy(&call.done);
 }
 
-/* ---- raw sockets ------------------------------------------------------------------------------------- */
+/* ---- raw sockets
+ * ------------------------------------------------------------------------------------- */
 
 static inline int kit_connect_with(int port, int receive_bytes)
 {
@@ -186,18 +190,20 @@ static inline void kit_http(int port, const char *request, char *answer, size_t 
     close(fd);
 }
 
-/* ---- a WebSocket client by hand ----------------------------------------------------------------------- */
+/* ---- a WebSocket client by hand
+ * ----------------------------------------------------------------------- */
 
-#define KIT_KEY "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+#define KIT_KEY     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
 #define KIT_UPGRADE "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" KIT_KEY
 
 /* Sends the handshake and gives the head of the answer. */
-static inline int kit_ws_ask(int fd, const char *path, const char *headers, char *answer, size_t size)
+static inline int kit_ws_ask(int fd, const char *path, const char *headers, char *answer,
+                             size_t size)
 {
     char request[2048];
 
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n" KIT_UPGRADE "%s\r\n",
-             path, headers);
+    snprintf(request, sizeof(request),
+             "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n" KIT_UPGRADE "%s\r\n", path, headers);
     kit_puts(fd, request);
     kit_recv_head(fd, answer, size);
     return !strncmp(answer, "HTTP/1.1 ", 9) ? (int)strtol(answer + 9, NULL, 10) : 0;
@@ -237,7 +243,8 @@ static inline void kit_ws_send(int fd, unsigned first, const void *data, size_t 
     free(frame);
 }
 
-/* One frame; its first byte, or 0 if the connection ended. data has room for size - 1 bytes and a NUL. */
+/* One frame; its first byte, or 0 if the connection ended. data has room for size - 1 bytes and a
+ * NUL. */
 static inline unsigned kit_ws_recv(int fd, char *data, size_t size, size_t *len)
 {
     unsigned char head[8];

@@ -4,7 +4,8 @@
 
 static struct http_client *client;
 
-/* ---- the server: answers each connection by its path ----------------------------------------------------- */
+/* ---- the server: answers each connection by its path
+ * ----------------------------------------------------- */
 
 struct server {
     int port, fd, requests; /* requests: under the kit's lock */
@@ -22,11 +23,13 @@ static void answer(int fd, const char *request)
     } else if (!strncmp(request, "GET /missing", 12)) {
         kit_puts(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
     } else if (!strncmp(request, "GET /redirect", 13)) {
-        kit_puts(fd, "HTTP/1.1 302 Found\r\nX-First: yes\r\nLocation: /hello\r\nContent-Length: 4\r\n\r\nover");
+        kit_puts(fd, "HTTP/1.1 302 Found\r\nX-First: yes\r\nLocation: /hello\r\nContent-Length: "
+                     "4\r\n\r\nover");
     } else if (!strncmp(request, "GET /loop", 9)) {
         kit_puts(fd, "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n");
     } else if (!strncmp(request, "GET /file", 9)) {
-        kit_puts(fd, "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
+        kit_puts(fd,
+                 "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
     } else if (!strncmp(request, "GET /large", 10)) {
         large = calloc(1, 2 << 20);
         kit_puts(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n");
@@ -69,7 +72,8 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* ---- a request ----------------------------------------------------------------------------------------- */
+/* ---- a request
+ * ----------------------------------------------------------------------------------------- */
 
 struct result { /* under the kit's lock */
     int done, status, http_status;
@@ -195,8 +199,8 @@ static void test_limits(void **state)
 
 static void test_bad_requests(void **state)
 {
-    static const char *const urls[] = {"",          "file:///etc/passwd", "gopher://a/", "http://",
-                                       "http://a\n", "ftp://a/"};
+    static const char *const urls[] = {"",        "file:///etc/passwd", "gopher://a/",
+                                       "http://", "http://a\n",         "ftp://a/"};
     static const char *const injected[] = {"X", "a\r\nY: b", NULL};
     struct antiphon_http_request request = {.struct_size = sizeof(request)};
     struct result result = {0};
@@ -215,9 +219,9 @@ static void test_bad_requests(void **state)
 /* Loopback by every name, without asking for it: no connection is made. */
 static void test_guard(void **state)
 {
-    static const char *const hosts[] = {"127.0.0.1",  "localhost", "[::1]",   "[::ffff:127.0.0.1]",
-                                        "0.0.0.0",    "2130706433", "0x7f.1", "169.254.169.254",
-                                        "10.0.0.1",   "[::]"};
+    static const char *const hosts[] = {"127.0.0.1", "localhost",  "[::1]",  "[::ffff:127.0.0.1]",
+                                        "0.0.0.0",   "2130706433", "0x7f.1", "169.254.169.254",
+                                        "10.0.0.1",  "[::]"};
     int before = server.requests;
 
     (void)state;
@@ -315,10 +319,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_get),       cmocka_unit_test(test_post),
-        cmocka_unit_test(test_redirects), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_get),          cmocka_unit_test(test_post),
+        cmocka_unit_test(test_redirects),    cmocka_unit_test(test_limits),
         cmocka_unit_test(test_bad_requests), cmocka_unit_test(test_guard),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_bound_and_stop),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_bound_and_stop),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -76,7 +76,8 @@ static int refuse(void *ctx, struct shard *on, const struct ws_upgrade *upgrade,
     return 403;
 }
 
-static const struct ws_server_options ws = {.max_connections = 10, .max_message = 1000, .on_upgrade = refuse};
+static const struct ws_server_options ws = {
+    .max_connections = 10, .max_message = 1000, .on_upgrade = refuse};
 static struct http_server_options http = {.on_request = on_request};
 
 static int set_up(void **state)
@@ -186,8 +187,8 @@ static void test_ranges(void **state)
 static void test_missing(void **state)
 {
     static const char *const paths[] = {
-        "/nothing",         "/static/",           "/static/.hidden", "/static/outside.txt",
-        "/static/js",       "/index.html",        "/static/js/",     "/static/../../etc/passwd",
+        "/nothing",         "/static/",    "/static/.hidden", "/static/outside.txt",
+        "/static/js",       "/index.html", "/static/js/",     "/static/../../etc/passwd",
         "/static/%2e%2e/x",
     };
 
@@ -229,7 +230,8 @@ static void test_route(void **state)
 static void test_large(void **state)
 {
     size_t got;
-    const char *head = "GET /static/large.wav HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", *at;
+    const char *head = "GET /static/large.wav HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+               *at;
     int fd = kit_connect_with(port, 8192);
 
     (void)state;
@@ -316,10 +318,10 @@ static void test_load_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),      cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_missing),    cmocka_unit_test(test_route),
-        cmocka_unit_test(test_large),      cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_garbage),    cmocka_unit_test(test_load_failures),
+        cmocka_unit_test(test_files),   cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_missing), cmocka_unit_test(test_route),
+        cmocka_unit_test(test_large),   cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_garbage), cmocka_unit_test(test_load_failures),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,4 +1,5 @@
-/* The small pure parts of net/: ranges, URLs, proxies, addresses, the upgrade's answer, the timer wheel. */
+/* The small pure parts of net/: ranges, URLs, proxies, addresses, the upgrade's answer, the timer
+ * wheel. */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -62,9 +63,16 @@ static void test_url(void **state)
         {"http://[::1]:81/p", "[::1]:81", "[::1]:81", "/p", false},
         {"http://[::1]/", "[::1]", "[::1]:80", "/", false},
     };
-    static const char *const bad[] = {"",           "a",          "ftp://a/",      "ws://",
-                                      "ws://u@a/",  "ws://a:0x/", "ws://a:99999/", "ws:///x",
-                                      "ws://a b/x", "ws://a/\r\nX: y"};
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "ftp://a/",
+                                      "ws://",
+                                      "ws://u@a/",
+                                      "ws://a:0x/",
+                                      "ws://a:99999/",
+                                      "ws:///x",
+                                      "ws://a b/x",
+                                      "ws://a/\r\nX: y"};
     struct ws_url url;
 
     (void)state;
@@ -153,28 +161,50 @@ static void test_addresses(void **state)
         const char *text;
         bool ok;
     } rows[] = {
-        {"8.8.8.8", true},          {"1.1.1.1", true},
-        {"172.15.255.255", true},   {"172.32.0.0", true},
-        {"100.63.255.255", true},   {"100.128.0.0", true},
-        {"192.0.1.1", true},        {"198.20.0.1", true},
-        {"223.255.255.255", true},  {"0.0.0.0", false},
-        {"0.1.2.3", false},         {"10.0.0.1", false},
-        {"100.64.0.1", false},      {"100.127.255.255", false},
-        {"127.0.0.1", false},       {"127.255.0.1", false},
-        {"169.254.169.254", false}, {"172.16.0.1", false},
-        {"172.31.255.255", false},  {"192.0.0.1", false},
-        {"192.168.1.1", false},     {"198.18.0.1", false},
-        {"198.19.255.255", false},  {"224.0.0.1", false},
-        {"240.0.0.1", false},       {"255.255.255.255", false},
-        {"2606:4700::1111", true},  {"2001:4860:4860::8888", true},
-        {"::", false},              {"::1", false},
-        {"::ffff:8.8.8.8", true},   {"::ffff:127.0.0.1", false},
-        {"::ffff:10.1.2.3", false}, {"::127.0.0.1", false},
-        {"64:ff9b::7f00:1", false}, {"2002:7f00:1::", false},
-        {"2001::1", false},         {"2001:1ff::1", false},
-        {"2001:db8::1", false},     {"fc00::1", false},
-        {"fd00::1", false},         {"fe80::1", false},
-        {"ff02::1", false},         {"4000::1", false},
+        {"8.8.8.8", true},
+        {"1.1.1.1", true},
+        {"172.15.255.255", true},
+        {"172.32.0.0", true},
+        {"100.63.255.255", true},
+        {"100.128.0.0", true},
+        {"192.0.1.1", true},
+        {"198.20.0.1", true},
+        {"223.255.255.255", true},
+        {"0.0.0.0", false},
+        {"0.1.2.3", false},
+        {"10.0.0.1", false},
+        {"100.64.0.1", false},
+        {"100.127.255.255", false},
+        {"127.0.0.1", false},
+        {"127.255.0.1", false},
+        {"169.254.169.254", false},
+        {"172.16.0.1", false},
+        {"172.31.255.255", false},
+        {"192.0.0.1", false},
+        {"192.168.1.1", false},
+        {"198.18.0.1", false},
+        {"198.19.255.255", false},
+        {"224.0.0.1", false},
+        {"240.0.0.1", false},
+        {"255.255.255.255", false},
+        {"2606:4700::1111", true},
+        {"2001:4860:4860::8888", true},
+        {"::", false},
+        {"::1", false},
+        {"::ffff:8.8.8.8", true},
+        {"::ffff:127.0.0.1", false},
+        {"::ffff:10.1.2.3", false},
+        {"::127.0.0.1", false},
+        {"64:ff9b::7f00:1", false},
+        {"2002:7f00:1::", false},
+        {"2001::1", false},
+        {"2001:1ff::1", false},
+        {"2001:db8::1", false},
+        {"fc00::1", false},
+        {"fd00::1", false},
+        {"fe80::1", false},
+        {"ff02::1", false},
+        {"4000::1", false},
     };
 
     (void)state;
@@ -192,7 +222,8 @@ static void test_addresses(void **state)
     assert_false(address_guard_is_public(&(struct sockaddr){.sa_family = AF_UNIX}));
 }
 
-/* ---- the upgrade ------------------------------------------------------------------------------------ */
+/* ---- the upgrade
+ * ------------------------------------------------------------------------------------ */
 
 static enum http_upgrade_result answer(struct http_upgrade *upgrade, const char *text, size_t step,
                                        size_t *total, int *http_status, char *why, size_t why_size)
@@ -225,10 +256,11 @@ static void test_upgrade(void **state)
         assert_int_equal(strncmp(out.data, "GET /p?q HTTP/1.1\r\nHost: host:1\r\n", 33), 0);
         assert_non_null(strstr(out.data, "\r\nX-Key: value\r\n"));
         assert_string_equal(out.data + out.len - 4, "\r\n\r\n");
-        snprintf(text, sizeof(text),
-                 "HTTP/1.1 101 Whatever\r\nupgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
-                 "Sec-WebSocket-Accept:   %s\r\nSet-Cookie: a=b\r\n\r\nFRAMES",
-                 upgrade.accept);
+        snprintf(
+            text, sizeof(text),
+            "HTTP/1.1 101 Whatever\r\nupgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
+            "Sec-WebSocket-Accept:   %s\r\nSet-Cookie: a=b\r\n\r\nFRAMES",
+            upgrade.accept);
         assert_int_equal(answer(&upgrade, text, step, &total, &http_status, why, sizeof(why)),
                          HTTP_UPGRADE_DONE);
         assert_string_equal(text + total, "FRAMES");
@@ -278,9 +310,9 @@ static void test_bad_upgrades(void **state)
     assert_int_equal(http_upgrade_connect(&upgrade, "h:1", "Basic eA==", &out), 0);
     assert_string_equal(
         out.data, "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\nProxy-Authorization: Basic eA==\r\n\r\n");
-    assert_int_equal(answer(&upgrade, "HTTP/1.1 200 OK\r\n\r\nTLS", 100, &total, &http_status, why,
-                            sizeof(why)),
-                     HTTP_UPGRADE_DONE);
+    assert_int_equal(
+        answer(&upgrade, "HTTP/1.1 200 OK\r\n\r\nTLS", 100, &total, &http_status, why, sizeof(why)),
+        HTTP_UPGRADE_DONE);
     assert_int_equal(total, 19);
     buf_reset(&out);
     assert_int_equal(http_upgrade_connect(&upgrade, "h:1", "", &out), 0);
@@ -295,7 +327,8 @@ static void test_bad_upgrades(void **state)
     buf_deinit(&out);
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------- */
+/* ---- timers
+ * ------------------------------------------------------------------------------------------- */
 
 static struct timer_wheel wheel;
 static struct timer timers[100];
@@ -375,9 +408,9 @@ static void test_wheel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_range),        cmocka_unit_test(test_url),
-        cmocka_unit_test(test_proxy),        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_upgrade),      cmocka_unit_test(test_bad_upgrades),
+        cmocka_unit_test(test_range),   cmocka_unit_test(test_url),
+        cmocka_unit_test(test_proxy),   cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_upgrade), cmocka_unit_test(test_bad_upgrades),
         cmocka_unit_test(test_wheel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

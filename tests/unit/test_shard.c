@@ -4,14 +4,16 @@
 
 #define SHARDS 2
 
-/* ---- the server under test ---------------------------------------------------------------------------- */
+/* ---- the server under test
+ * ---------------------------------------------------------------------------- */
 
 static struct shard *shards[SHARDS];
 static int port;
 static int upgrades, opened, closed, last_close_code, never_opened;
 static char last_path[256], last_query[256], last_subprotocol[64], last_origin[64], last_peer[64];
 
-static int on_upgrade(void *ctx, struct shard *shard, const struct ws_upgrade *upgrade, void **conn_ctx)
+static int on_upgrade(void *ctx, struct shard *shard, const struct ws_upgrade *upgrade,
+                      void **conn_ctx)
 {
     const char *query = ws_upgrade_query(upgrade, "q");
 
@@ -53,7 +55,8 @@ static void flood(struct ws_conn *conn, enum ws_kind kind, unsigned n, size_t si
     free(data);
 }
 
-static void on_message(void *conn_ctx, struct ws_conn *conn, bool binary, const char *data, size_t len)
+static void on_message(void *conn_ctx, struct ws_conn *conn, bool binary, const char *data,
+                       size_t len)
 {
     struct antiphon_span parts[2] = {{data, len / 2}, {data + len / 2, len - len / 2}};
     char text[64] = "";
@@ -143,7 +146,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- a client, on shard 0 --------------------------------------------------------------------------------- */
+/* ---- a client, on shard 0
+ * --------------------------------------------------------------------------------- */
 
 struct client {
     struct upstream *upstream;
@@ -256,7 +260,8 @@ static void client_close(struct client *client, int code)
     kit_on(shards[0], do_close, client);
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------- */
+/* ---- tests
+ * ---------------------------------------------------------------------------------------------- */
 
 static void test_echo(void **state)
 {
@@ -358,7 +363,10 @@ static void test_close_codes(void **state)
     assert_int_equal(last_close_code, 4321);
 
     fd = kit_ws_connect(port, "/ws/1", 0);
-    kit_ws_send(fd, 0x88, "\x0f\xa1" "bye", 5);
+    kit_ws_send(fd, 0x88,
+                "\x0f\xa1"
+                "bye",
+                5);
     assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x88);
     assert_int_equal(kit_ws_code(data), 4001);
     KIT_WAIT(closed == 2);
@@ -474,8 +482,8 @@ static void test_bad_handshakes(void **state)
     assert_int_equal(upgrades, 0);
 }
 
-/* The double free of CVE-2025-11677: libwebsockets answers an unknown upgrade on a kept-alive connection and
- * goes on with headers that it has given back. */
+/* The double free of CVE-2025-11677: libwebsockets answers an unknown upgrade on a kept-alive
+ * connection and goes on with headers that it has given back. */
 static void test_upgrade_after_keep_alive(void **state)
 {
     static const char *const seconds[] = {
@@ -507,12 +515,9 @@ static void test_paths(void **state)
     static const struct {
         const char *sent, *path, *query;
     } rows[] = {
-        {"/ws/%31%32", "/ws/12", "(none)"},
-        {"/a//b/./c/../d", "/a/b/d", "(none)"},
-        {"/ws/1?q", "/ws/1", ""},
-        {"/ws/1?&x=1&q=%3d%20+%26", "/ws/1", "=  &"},
-        {"/ws/1?q=a=b", "/ws/1", "a=b"},
-        {"/ws/a&b?q=1", "/ws/a&b", "1"},
+        {"/ws/%31%32", "/ws/12", "(none)"}, {"/a//b/./c/../d", "/a/b/d", "(none)"},
+        {"/ws/1?q", "/ws/1", ""},           {"/ws/1?&x=1&q=%3d%20+%26", "/ws/1", "=  &"},
+        {"/ws/1?q=a=b", "/ws/1", "a=b"},    {"/ws/a&b?q=1", "/ws/a&b", "1"},
     };
 
     (void)state;
@@ -576,7 +581,8 @@ static int tear_down_few(void **state)
     return tear_down(state);
 }
 
-/* A client that does not read: the oldest audio goes, the newest stays, control stays, all in order. */
+/* A client that does not read: the oldest audio goes, the newest stays, control stays, all in
+ * order. */
 static void test_audio_bound(void **state)
 {
     unsigned index, previous = 0, n = 0, control = 0;
@@ -717,7 +723,8 @@ static void test_port_in_use(void **state)
     (void)state;
     assert_int_equal(listener_probe("127.0.0.1", &taken, &reserve, &err), ANTIPHON_EEXISTS);
     assert_non_null(strstr(err.text, "is in use"));
-    assert_int_equal(listener_probe("no.such.host.invalid", &taken, &reserve, &err), ANTIPHON_EINVAL);
+    assert_int_equal(listener_probe("no.such.host.invalid", &taken, &reserve, &err),
+                     ANTIPHON_EINVAL);
     assert_int_equal(reserve, -1);
 }
 

@@ -14,7 +14,8 @@ static char trust[] = "/tmp/antiphon-trust-XXXXXX";
 static EVP_PKEY *key;
 static X509 *certificate;
 
-/* ---- the client --------------------------------------------------------------------------------------- */
+/* ---- the client
+ * --------------------------------------------------------------------------------------- */
 
 struct client {
     struct upstream *upstream;
@@ -101,9 +102,9 @@ static void do_send(struct shard *on, void *arg)
     (void)on;
     client->ok = client->busy = client->failed = 0;
     for (unsigned i = 0; i < client->times; i++) {
-        struct antiphon_span parts[2] = {{client->data, client->len / 2},
-                                         {client->data + client->len / 2,
-                                          client->len - client->len / 2}};
+        struct antiphon_span parts[2] = {
+            {client->data, client->len / 2},
+            {client->data + client->len / 2, client->len - client->len / 2}};
         switch (upstream_send(client->upstream, client->kind, parts, 2)) {
         case ANTIPHON_OK:
             client->ok++;
@@ -149,7 +150,8 @@ static void expect_end(struct client *client, enum antiphon_ws_stage stage,
                  client->end.code, client->reason);
 }
 
-/* ---- the server: one thread, one connection ------------------------------------------------------------- */
+/* ---- the server: one thread, one connection
+ * ------------------------------------------------------------- */
 
 struct server {
     int port, fd;
@@ -252,7 +254,8 @@ static unsigned read_frame(int fd, char *data, size_t *len)
     return head[0];
 }
 
-/* ---- coming up ------------------------------------------------------------------------------------------- */
+/* ---- coming up
+ * ------------------------------------------------------------------------------------------- */
 
 static void test_bad_requests(void **state)
 {
@@ -371,7 +374,9 @@ static void test_hung_up(void **state)
     serve_end(&server);
 }
 
-/* ---- TLS --------------------------------------------------------------------------------------------------- */
+/* ---- TLS
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void make_certificate(void)
 {
@@ -512,7 +517,9 @@ static void test_no_tls(void **state)
     serve_end(&server);
 }
 
-/* ---- open -------------------------------------------------------------------------------------------------- */
+/* ---- open
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Everything in one segment with the answer of the upgrade. */
 static void talk(struct server *server, int fd)
@@ -637,7 +644,8 @@ static void test_ends(void **state)
         expect_end(&client, ANTIPHON_WS_OPEN, rows[i].status, rows[i].code, rows[i].reason);
         serve_end(&server);
     }
-    assert_int_equal(metrics_get(METRIC_upstream_failures) - failures, sizeof(rows) / sizeof(rows[0]));
+    assert_int_equal(metrics_get(METRIC_upstream_failures) - failures,
+                     sizeof(rows) / sizeof(rows[0]));
 }
 
 static void send_two(struct server *server, int fd)
@@ -713,8 +721,8 @@ static void read_later(struct server *server, int fd)
     free(data);
 }
 
-/* A server that does not read: audio is dropped from the oldest on, control is refused, and what was taken
- * arrives. */
+/* A server that does not read: audio is dropped from the oldest on, control is refused, and what
+ * was taken arrives. */
 static void test_backpressure(void **state)
 {
     struct client client = {.kind = ANTIPHON_WS_AUDIO, .times = 2000, .len = 9000};
@@ -747,7 +755,8 @@ static void test_backpressure(void **state)
     free(client.data);
 }
 
-/* ---- through a proxy ------------------------------------------------------------------------------------- */
+/* ---- through a proxy
+ * ------------------------------------------------------------------------------------- */
 
 static void proxy_then_talk(struct server *server, int fd)
 {
@@ -808,7 +817,8 @@ static void test_proxy(void **state)
     serve_end(&server);
 }
 
-/* ---- set-up ---------------------------------------------------------------------------------------------- */
+/* ---- set-up
+ * ---------------------------------------------------------------------------------------------- */
 
 static int refuse(void *ctx, struct shard *on, const struct ws_upgrade *upgrade, void **conn_ctx)
 {
@@ -819,7 +829,8 @@ static int refuse(void *ctx, struct shard *on, const struct ws_upgrade *upgrade,
     return 403;
 }
 
-static const struct ws_server_options ws = {.max_connections = 1, .max_message = 1, .on_upgrade = refuse};
+static const struct ws_server_options ws = {
+    .max_connections = 1, .max_message = 1, .on_upgrade = refuse};
 
 static int set_up(void **state)
 {
@@ -856,9 +867,9 @@ static int tear_down(void **state)
 
 static int set_up_all(void **state)
 {
-    static const char *const names[] = {"http_proxy",  "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                        "ALL_PROXY",   "no_proxy",    "NO_PROXY",    "SSL_CERT_FILE",
-                                        "SSL_CERT_DIR"};
+    static const char *const names[] = {"http_proxy", "https_proxy",   "HTTPS_PROXY",
+                                        "all_proxy",  "ALL_PROXY",     "no_proxy",
+                                        "NO_PROXY",   "SSL_CERT_FILE", "SSL_CERT_DIR"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -880,13 +891,20 @@ int main(void)
 {
 #define SHARDED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        SHARDED(test_bad_requests), SHARDED(test_unresolvable),
-        SHARDED(test_refused),      SHARDED(test_silent),
-        SHARDED(test_forbidden),    SHARDED(test_hung_up),
-        SHARDED(test_untrusted),    SHARDED(test_no_tls),
-        SHARDED(test_talk),         SHARDED(test_ends),
-        SHARDED(test_close_within), SHARDED(test_close_early),
-        SHARDED(test_backpressure), SHARDED(test_proxy),
+        SHARDED(test_bad_requests),
+        SHARDED(test_unresolvable),
+        SHARDED(test_refused),
+        SHARDED(test_silent),
+        SHARDED(test_forbidden),
+        SHARDED(test_hung_up),
+        SHARDED(test_untrusted),
+        SHARDED(test_no_tls),
+        SHARDED(test_talk),
+        SHARDED(test_ends),
+        SHARDED(test_close_within),
+        SHARDED(test_close_early),
+        SHARDED(test_backpressure),
+        SHARDED(test_proxy),
         cmocka_unit_test_setup_teardown(test_tls, set_up_trusting, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_name, set_up_trusting, tear_down),
     };

@@ -89,18 +89,18 @@ static void test_bad(void **state)
         size_t len;
         enum antiphon_status status;
     } rows[] = {
-        {"\x83\x00", 2, ANTIPHON_EPROTOCOL},             /* opcode 3 */
-        {"\x8b\x00", 2, ANTIPHON_EPROTOCOL},             /* opcode 11 */
-        {"\xc1\x00", 2, ANTIPHON_EPROTOCOL},             /* RSV1 */
-        {"\x81\x81", 2, ANTIPHON_EPROTOCOL},             /* masked */
-        {"\x80\x00", 2, ANTIPHON_EPROTOCOL},             /* continues nothing */
-        {"\x01\x00\x81\x00", 4, ANTIPHON_EPROTOCOL},     /* begins within a message */
-        {"\x09\x00", 2, ANTIPHON_EPROTOCOL},             /* ping in pieces */
-        {"\x89\x7e\x00\x7e", 4, ANTIPHON_EPROTOCOL},     /* ping too long */
-        {"\x81\x7e\x00\x7d", 4, ANTIPHON_EPROTOCOL},     /* 125 in 16 bits */
+        {"\x83\x00", 2, ANTIPHON_EPROTOCOL},         /* opcode 3 */
+        {"\x8b\x00", 2, ANTIPHON_EPROTOCOL},         /* opcode 11 */
+        {"\xc1\x00", 2, ANTIPHON_EPROTOCOL},         /* RSV1 */
+        {"\x81\x81", 2, ANTIPHON_EPROTOCOL},         /* masked */
+        {"\x80\x00", 2, ANTIPHON_EPROTOCOL},         /* continues nothing */
+        {"\x01\x00\x81\x00", 4, ANTIPHON_EPROTOCOL}, /* begins within a message */
+        {"\x09\x00", 2, ANTIPHON_EPROTOCOL},         /* ping in pieces */
+        {"\x89\x7e\x00\x7e", 4, ANTIPHON_EPROTOCOL}, /* ping too long */
+        {"\x81\x7e\x00\x7d", 4, ANTIPHON_EPROTOCOL}, /* 125 in 16 bits */
         {"\x81\x7f\0\0\0\0\0\0\xff\xff", 10, ANTIPHON_EPROTOCOL},
         {"\x81\x7f\x80\0\0\0\0\0\0\0", 10, ANTIPHON_EPROTOCOL},
-        {"\x81\x7e\x03\xe9", 4, ANTIPHON_ETOOBIG},       /* 1001 */
+        {"\x81\x7e\x03\xe9", 4, ANTIPHON_ETOOBIG}, /* 1001 */
         {"\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", 10, ANTIPHON_ETOOBIG},
     };
 
