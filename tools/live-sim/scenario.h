@@ -67,6 +67,7 @@ struct scenario {
     size_t transcript_count, transcript_next;
     bool refuse_handles, refuse_early_input;
     uint32_t setup_delay_ms; /* UINT32_MAX: as the pace says */
+    uint32_t word_gap_ms;    /* 0: as the pace says */
 };
 
 void scenario_init(struct scenario *scenario);

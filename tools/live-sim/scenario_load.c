@@ -295,6 +295,7 @@ static void read_options(struct loader *loader, struct fy_node *node)
                  {"fragment", NULL, &style->fragment},
                  {"pong_delay_ms", NULL, &style->pong_delay_ms},
                  {"setup_delay_ms", NULL, &loader->scenario->setup_delay_ms},
+                 {"word_gap_ms", NULL, &loader->scenario->word_gap_ms},
                  {"refuse_handles", &loader->scenario->refuse_handles, NULL},
                  {"refuse_early_input", &loader->scenario->refuse_early_input, NULL}};
     void *at = NULL;

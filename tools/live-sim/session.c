@@ -47,6 +47,7 @@ struct turn_style session_style(const struct session *session)
     return (struct turn_style){.audio = session->setup.audio,
                                .transcribe = session->setup.hear_output,
                                .real_pace = sim->options.real_pace,
+                               .gap_ms = sim->scenario.word_gap_ms,
                                .bundle = sim->style.bundle,
                                .bare_mime = sim->style.bare_mime};
 }

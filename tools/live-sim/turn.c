@@ -58,8 +58,8 @@ static uint32_t gap(struct turn *turn, struct turn_style style, uint32_t every_m
 {
     if (turn->words == 0)
         return 0;
-    if (every_ms)
-        return every_ms;
+    if (every_ms || style.gap_ms)
+        return every_ms > style.gap_ms ? every_ms : style.gap_ms;
     if (!style.real_pace)
         return FAST_GAP_MS;
     uint32_t ahead = turn->audio_ms / 2;

@@ -33,6 +33,7 @@ struct turn_style {
     bool audio;      /* speak; else text parts */
     bool transcribe; /* with outputTranscription */
     bool real_pace, bundle, bare_mime;
+    uint32_t gap_ms; /* at least that long between words; 0: as the pace says */
 };
 
 struct turn {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_CHUNKS   200
+#define LONG_CHUNKS   500
 #define LONGER_CHUNKS 300
 #define CANCEL_MS     150
 

@@ -35,6 +35,8 @@ export function signature(message) {
       const data = part.inlineData.data;
       part.inlineData.data = typeof data === 'string' ? Buffer.from(data, 'base64').length : data.$b64.bytes;
     }
+  const update = copy.sessionResumptionUpdate; // the second number counts the handles of the whole process
+  if (update?.newHandle) update.newHandle = update.newHandle.replace(/\d+$/, 'N');
   const grounding = copy.serverContent?.groundingMetadata;
   if (grounding) grounding.searchEntryPoint = Object.keys(grounding.searchEntryPoint);
   for (const transcription of [copy.serverContent?.inputTranscription, copy.serverContent?.outputTranscription])
@@ -79,8 +81,15 @@ class Connection {
     this.serverEnds = frames.some((f) => /close|tcp/.test(f.type) && f.dir === 'in' && !f.data.answer);
     this.leaves = frames.some((f) => f.type === 'close' && f.dir === 'out' && !f.data.answer);
     this.client = new LiveClient(sim.ws + open.path, { headers });
+    this.signatures = [];
     this.seen = []; // what the recorded client had received so far
     this.turns = 0; // of that, up to the end of the last turn
+  }
+
+  soFar() {
+    const { messages } = this.client;
+    while (this.signatures.length < messages.length) this.signatures.push(signature(messages[this.signatures.length]));
+    return this.signatures;
   }
 
   count() {
@@ -131,7 +140,7 @@ class Connection {
     if (!this.serverEnds && this.client.socket.readyState === 1) this.client.socket.close(1000);
     await this.client.closed;
     const expected = dropInterrupted(collapse(this.expected.map(signature)));
-    const actual = dropInterrupted(collapse(this.client.messages.map(signature)));
+    const actual = dropInterrupted(collapse(this.soFar()));
     // A client that left in the middle of an answer may have been sent a little more of it by then.
     const left = this.leaves && !/turnComplete|sessionResumptionUpdate|setupComplete/.test(expected.at(-1) ?? '');
     return {
@@ -147,7 +156,7 @@ class Connection {
   received(count) {
     return new Promise((resolve) => {
       const look = () => {
-        const have = settled(this.client.messages.map(signature));
+        const have = settled(this.soFar());
         if (have >= count || this.client.close) { resolve(); return true; }
         return false;
       };
