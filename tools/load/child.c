@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "conn.h"
 #include "loop.h"
 #include "proc.h"
+#include "scrape.h"
 
 #define START_NS    60000000000u
 #define STOP_NS     10000000000u
@@ -90,29 +90,10 @@ static void become(const struct child_options *options, const char *command)
     _exit(127);
 }
 
-/* Asks for / once; true: something was answered. */
-static bool ask(const struct sockaddr_in *address)
-{
-    static const char request[] = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {5, 0};
-    bool answered = false;
-    char byte;
-
-    if (fd < 0)
-        return false;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
-        send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0)
-        answered = recv(fd, &byte, 1, 0) == 1;
-    close(fd);
-    return answered;
-}
-
 bool child_start(const struct child_options *options, struct child *child,
                  struct sockaddr_in *address, char *why, size_t why_size)
 {
-    char command[MAX_COMMAND];
+    char command[MAX_COMMAND], answer[16];
     int port = options->port ? options->port : free_port(), status;
     uint64_t begun;
 
@@ -133,7 +114,7 @@ bool child_start(const struct child_options *options, struct child *child,
         return false;
     }
     while (loop_now() - begun < START_NS) {
-        if (ask(address)) {
+        if (scrape_get(address, "/", answer, sizeof(answer))) {
             child->start_ns = loop_now() - begun;
             return true;
         }

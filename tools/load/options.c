@@ -35,6 +35,8 @@ static const char help_text[] =
     "  --slow PERCENT       of the audio clients read slower than the audio comes (0)\n"
     "  --drop PERCENT       of the audio clients go away in mid-turn and come back (0)\n"
     "  --warmup S           (3)    --seconds S the window (20)\n"
+    "  --leave S            how long after all clients have left it is looked what they leave "
+    "behind (2)\n"
     "  --verify             look at every byte of audio\n"
     "  --compact            the model's JSON without white space\n"
     "  --json FILE          results as JSON; - for stdout instead of the table\n"
@@ -68,6 +70,7 @@ enum {
     DROP,
     WARMUP,
     SECONDS,
+    LEAVE,
     VERIFY,
     COMPACT,
     JSON,
@@ -100,6 +103,7 @@ static const struct option names[] = {{"server", required_argument, NULL, SERVER
                                       {"drop", required_argument, NULL, DROP},
                                       {"warmup", required_argument, NULL, WARMUP},
                                       {"seconds", required_argument, NULL, SECONDS},
+                                      {"leave", required_argument, NULL, LEAVE},
                                       {"verify", no_argument, NULL, VERIFY},
                                       {"compact", no_argument, NULL, COMPACT},
                                       {"json", required_argument, NULL, JSON},
@@ -132,6 +136,7 @@ static bool take_number(struct options *options, int which, const char *text)
         {DROP, &options->drop, NULL, 0, 100, 1},
         {WARMUP, NULL, &options->warmup, 0, 3600, 1},
         {SECONDS, NULL, &options->seconds, 0.1, 86400, 1},
+        {LEAVE, NULL, &options->leave, 0, 3600, 1},
     };
     char *end;
     double value = strtod(text, &end);
@@ -233,7 +238,8 @@ int options_parse(int argc, char **argv, struct options *options)
                                 .barge_frames = 250,
                                 .connects = 100,
                                 .warmup = 3,
-                                .seconds = 20};
+                                .seconds = 20,
+                                .leave = 2};
     while ((which = getopt_long(argc, argv, "", names, NULL)) >= 0) {
         if (which == HELP) {
             (void)fputs(help_text, stdout);

@@ -22,7 +22,7 @@ struct options {
     unsigned barge_frames;
     double connects;     /* a second */
     unsigned slow, drop; /* per cent of the audio clients */
-    double warmup, seconds;
+    double warmup, seconds, leave;
     bool verify, compact;
     const char *json; /* file; "-": stdout */
     const char *cert; /* where the certificate is written */

@@ -29,6 +29,15 @@ static uint64_t lost(uint64_t sent, uint64_t received)
     return sent > received ? sent - received : 0;
 }
 
+/* Share of audio frames that took the short way; -1: the server does not say. */
+static double splice_share(const struct result *result)
+{
+    double spliced = result->scrape_to.spliced - result->scrape_from.spliced;
+    double all = spliced + result->scrape_to.parsed - result->scrape_from.parsed;
+
+    return result->scrape_to.there && all > 0 ? spliced / all : -1;
+}
+
 static void print_hist(FILE *out, const char *name, const struct hist *hist)
 {
     if (!hist->count)
@@ -83,6 +92,9 @@ void report_print(const struct options *options, const struct result *result, FI
         (void)fprintf(out, ", start %.1f ms", (double)result->start_ns / 1e6);
     (void)fprintf(out, "\ngenerator %.1f %% of a core; others %.1f %%, stolen %.1f %%\n",
                   use.own * 100, use.foreign * 100, use.steal * 100);
+    if (splice_share(result) >= 0)
+        (void)fprintf(out, "audio frames without a JSON tree %.3f %%; /metrics took %.1f ms\n",
+                      splice_share(result) * 100, (double)result->scrape_to.took_ns / 1e6);
     if (counts->drops)
         (void)fprintf(out, "clients that left in mid-turn: %" PRIu64 "\n", counts->drops);
     if (result->lives_left)
@@ -168,10 +180,11 @@ void report_json(const struct options *options, const struct result *result, FIL
     (void)fprintf(out,
                   ",\"seconds\":%.3f,\"cpu_us\":%.3f,\"server_cpu\":%.4f,\"generator_cpu\":%.4f,"
                   "\"foreign_cpu\":%.4f,"
-                  "\"steal\":%.4f,\"rss_each\":%.0f,\"start_ms\":%.2f,\"tls\":%s",
+                  "\"steal\":%.4f,\"rss_each\":%.0f,\"start_ms\":%.2f,\"splice_share\":%.6f,"
+                  "\"scrape_ms\":%.2f,\"tls\":%s",
                   use.seconds, cpu_us(result, &use), use.tree, use.own, use.foreign, use.steal,
-                  rss_each(result), (double)result->start_ns / 1e6,
-                  options->tls ? "true" : "false");
+                  rss_each(result), (double)result->start_ns / 1e6, splice_share(result),
+                  (double)result->scrape_to.took_ns / 1e6, options->tls ? "true" : "false");
     json_hist(out, "up", &counts->up);
     json_hist(out, "down", &counts->down);
     json_hist(out, "connect", &counts->connect);

@@ -14,7 +14,6 @@
 #define SECOND    1000000000u
 #define OPEN_WAIT (20u * SECOND) /* for the last client to come up */
 #define GRACE     SECOND         /* for what is under way when the window ends */
-#define LEAVE     (2u * SECOND)  /* for the server to notice that all clients are gone */
 #define TICK      10000000u
 
 enum phase { COMING, WARMING, MEASURING, ENDING, LEAVING };
@@ -68,12 +67,14 @@ static void enter(struct runner *runner, enum phase phase, uint64_t now_ns)
     runner->phase = phase;
     runner->since = now_ns;
     if (phase == MEASURING) {
+        scrape_take(&world->server, &runner->result->scrape_from);
         sample(runner, &runner->result->from);
         world->from_ns = loop_now();
         world->to_ns = world->from_ns + (uint64_t)(world->options->seconds * 1e9);
     } else if (phase == ENDING) {
         sample(runner, &runner->result->to);
         world->sending = false;
+        scrape_take(&world->server, &runner->result->scrape_to);
     } else if (phase == LEAVING) {
         runner->result->open = world->open;
         world->from_ns = 0;
@@ -108,7 +109,7 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
             enter(runner, LEAVING, now_ns);
         break;
     case LEAVING:
-        if (spent >= LEAVE)
+        if ((double)spent >= world->options->leave * 1e9)
             world->loop.stop = true;
         break;
     }

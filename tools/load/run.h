@@ -2,16 +2,18 @@
 #ifndef LOAD_RUN_H
 #define LOAD_RUN_H
 #include "proc.h"
+#include "scrape.h"
 #include "world.h"
 
 struct result {
     struct counts counts;
-    uint64_t start_ns;           /* of the server; 0: it ran already */
-    struct proc_sample empty;    /* before the first client */
-    struct proc_sample from, to; /* the window */
-    struct proc_sample after;    /* when all clients had been gone for a while */
-    uint64_t lives_left;         /* connections to the model that were still open then */
-    uint64_t open;               /* clients that came up */
+    uint64_t start_ns;                    /* of the server; 0: it ran already */
+    struct proc_sample empty;             /* before the first client */
+    struct proc_sample from, to;          /* the window */
+    struct proc_sample after;             /* when all clients had been gone for a while */
+    struct scrape scrape_from, scrape_to; /* its own counters, at the same times */
+    uint64_t lives_left;                  /* connections to the model that were still open then */
+    uint64_t open;                        /* clients that came up */
 };
 
 /* False: why says what; result is filled otherwise. */
