@@ -49,7 +49,7 @@ static enum antiphon_status find_program(char *path, size_t size, struct err *er
 static enum antiphon_status spawn(const char *path, struct demo *demo, struct err *err)
 {
     char *argv[] = {(char *)(uintptr_t)path, (char *)(uintptr_t)"--port", (char *)(uintptr_t)"0",
-                    (char *)(uintptr_t)"--exit-with-parent", NULL};
+                    (char *)(uintptr_t)"--demo", (char *)(uintptr_t)"--exit-with-parent", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;
