@@ -312,8 +312,7 @@ static void say_plainly(struct session *session, struct bytes *text)
         return;
     session->told = true;
     bytes_text(text,
-               " \xE2\x80\x94 I am the built-in stand-in, not a model: I repeat what you type "
-               "and notice when you speak. Say help to see what I can show you.");
+               " \xE2\x80\x94 I am the built-in stand-in, not a model. Say help to see what I can do.");
 }
 
 void words_answer(struct session *session, const char *text)
