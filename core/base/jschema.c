@@ -284,6 +284,7 @@ static const struct keyword {
     {"default", take_any},      {"description", take_string},
     {"title", take_string},     {"format", take_string},
     {"x-env", take_strings},    {"writeOnly", take_bool},
+    {"x-host-only", take_bool},
     {"$schema", take_string},   {"$comment", take_string},
     {"examples", take_any},
 };

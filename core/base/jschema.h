@@ -2,7 +2,7 @@
  * type (string or array of), properties, required, additionalProperties (bool), items, enum, const,
  * minimum, maximum, minLength, maxLength (in code points), minItems, maxItems, pattern (POSIX
  * extended), default, description, title, format (noted, not checked), nullable, anyOf, x-env,
- * writeOnly. $schema, $comment and examples are allowed and mean nothing. Anything else is refused
+ * x-host-only, writeOnly. $schema, $comment and examples are allowed and mean nothing. Anything else is refused
  * when the schema is compiled, with its JSON path; so are a default that does not fit and a member
  * that is required and at the same time forbidden. Pure; a compiled schema may be used by several
  * threads.

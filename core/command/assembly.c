@@ -102,7 +102,7 @@ static void check_tool(struct assembly *assembly, const struct agent *agent, siz
     }
     if (wanted->args)
         report_fault(report, agent->file, wanted->line, 0, path, "the tool '%s' takes no args", wanted->name);
-    if (tool->tool.native_feature && !profile_native(profile, tool->tool.native_feature))
+    if (tool->tool.native_feature && !tool->tool.invoke && !profile_native(profile, tool->tool.native_feature))
         report_warn(report, agent->file, wanted->line, 0, path,
                     "the model '%s' has no %s of its own; the tool is left out", agent->model,
                     tool->tool.native_feature);

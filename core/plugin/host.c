@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "plugin/manifest_check.h"
 #include "plugin/registration.h"
 #include "base/banned.h"
 
@@ -56,6 +57,28 @@ static enum antiphon_status refuse(struct host *host, const struct err *why)
     return why->status;
 }
 
+/* The tool with what it leaves to the manifest. */
+static enum antiphon_status take_tool(const struct host *host, const struct antiphon_tool *tool,
+                                      struct registry_tool *copy, struct err *err)
+{
+    const char *description = NULL;
+    char *parameters = NULL;
+    struct antiphon_tool full;
+
+    if (!host->manifest || registration_copy(&full, sizeof(full), tool, offsetof(struct antiphon_tool, invoke)))
+        return registration_tool(tool, copy, err);
+    if (manifest_fill_tool(host->manifest, &full, &description, &parameters, &full.flags))
+        return err_set(err, ANTIPHON_ENOMEM, "tool %s: no memory", full.name);
+    full.struct_size = tool->struct_size < sizeof(full) ? tool->struct_size : (uint32_t)sizeof(full);
+    if (description)
+        full.description = description;
+    if (parameters)
+        full.params_schema = parameters;
+    enum antiphon_status status = registration_tool(&full, copy, err);
+    free(parameters);
+    return status;
+}
+
 static enum antiphon_status host_add_tool(const struct antiphon_host *h,
                                           const struct antiphon_tool *tool)
 {
@@ -69,7 +92,7 @@ static enum antiphon_status host_add_tool(const struct antiphon_host *h,
         err_set(&why, ANTIPHON_EBUSY, "more than %d tools", HOST_MAX_TOOLS);
         return refuse(host, &why);
     }
-    if (registration_tool(tool, &copy, &why))
+    if (take_tool(host, tool, &copy, &why))
         return refuse(host, &why);
     for (size_t i = 0; i < host->n_tools; i++) {
         if (strcmp(host->tools[i].tool.name, copy.tool.name) == 0)
@@ -221,6 +244,11 @@ void host_free(struct host *host)
 const struct antiphon_host *host_table(const struct host *host)
 {
     return &host->table;
+}
+
+void host_set_manifest(struct host *host, const struct manifest *manifest)
+{
+    host->manifest = manifest;
 }
 
 void host_begin(struct host *host)

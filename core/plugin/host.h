@@ -11,6 +11,7 @@
  * plugin: it is logged under its name and goes no further. */
 #ifndef PLUGIN_HOST_H
 #define PLUGIN_HOST_H
+#include "plugin/manifest.h"
 #include "plugin/registry.h"
 
 #define HOST_MAX_TOOLS    256               /* of one plugin; more are refused with EBUSY */
@@ -35,6 +36,10 @@ enum antiphon_status host_new(const char *name, const struct host_services *serv
                               struct host **host) MUST_CHECK;
 void host_free(struct host *host);
 const struct antiphon_host *host_table(const struct host *host);
+
+/* What the plugin's manifest says: fills in what its tools leave away and bounds what it may do. Borrowed; NULL: it has
+ * none, and nothing is bounded. Before host_begin(). */
+void host_set_manifest(struct host *host, const struct manifest *manifest);
 
 void host_begin(struct host *host);
 void host_end(struct host *host);

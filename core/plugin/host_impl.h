@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "plugin/host.h"
+#include "plugin/manifest.h"
 
 #define HOST_END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
 
@@ -13,6 +14,7 @@ struct host {
     struct antiphon_host table;
     const char *name;                     /* borrowed: the plugin's descriptor */
     const struct host_services *services; /* borrowed: the registry */
+    const struct manifest *manifest;      /* borrowed: the registry; NULL: it has none */
     atomic_bool open;                     /* between host_begin() and host_end() */
     pthread_t opener;                     /* written before open is set */
     struct registry_tool *tools;          /* owned */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "plugin/manifest_check.h"
 #include "base/banned.h"
 
 #define MAX_SEGMENTS 256
@@ -162,7 +163,21 @@ static enum antiphon_status check_segments(int fd, const ElfW(Ehdr) * head, off_
     return ANTIPHON_OK;
 }
 
-static enum antiphon_status check(const char *path, struct err *err)
+/* Read before anything of the file can run: one that is built for another ABI is told so, not linked. */
+static enum antiphon_status read_manifest(int fd, struct manifest **manifest, struct err *err)
+{
+    enum antiphon_status status = manifest_read(fd, manifest, err);
+
+    if (status == ANTIPHON_ENOTFOUND)
+        return ANTIPHON_OK;
+    if (!status)
+        status = manifest_check_plugin(*manifest, NULL, err);
+    if (status)
+        err_prefix(err, "manifest");
+    return status;
+}
+
+static enum antiphon_status check(const char *path, struct manifest **manifest, struct err *err)
 {
     ElfW(Ehdr) head = {0};
     off_t size = 0;
@@ -176,6 +191,8 @@ static enum antiphon_status check(const char *path, struct err *err)
         status = check_header(&head, pread(fd, &head, sizeof(head), 0), path, err);
     if (!status)
         status = check_segments(fd, &head, size, path, err);
+    if (!status)
+        status = read_manifest(fd, manifest, err);
     close(fd);
     return status;
 }
@@ -208,29 +225,46 @@ static enum antiphon_status take_descriptor(void *library, const char *path,
     return ANTIPHON_OK;
 }
 
-enum antiphon_status loader_open(const char *const *dirs, const char *name,
-                                 struct antiphon_plugin *plugin, struct err *err)
+static enum antiphon_status open_file(const char *path, const char *name, struct antiphon_plugin *plugin,
+                                      struct err *err)
 {
-    char path[PATH_MAX];
-    enum antiphon_status status = find(dirs, name, path, err);
-
-    if (!status)
-        status = check(path, err);
-    if (status)
-        return status;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+
     if (!library) {
         const char *why = dlerror();
         return err_set(err, ANTIPHON_EINVAL, "open: %s", why ? why : "unknown reason");
     }
+    enum antiphon_status status = take_descriptor(library, path, plugin, err);
+    if (!status && (!plugin->name || strcmp(plugin->name, name) != 0))
+        status = err_set(err, ANTIPHON_EINVAL,
+                         "name: the file is %s.so, but the plugin calls itself %s", name,
+                         plugin->name ? plugin->name : "nothing");
+    return status;
+}
+
+enum antiphon_status loader_open(const char *const *dirs, const char *name,
+                                 struct antiphon_plugin *plugin, struct manifest **manifest,
+                                 struct err *err)
+{
+    char path[PATH_MAX];
     struct antiphon_plugin found;
-    status = take_descriptor(library, path, &found, err);
-    if (status)
+    struct manifest *said = NULL;
+    enum antiphon_status status = find(dirs, name, path, err);
+
+    if (!status)
+        status = check(path, &said, err);
+    if (!status)
+        status = open_file(path, name, &found, err);
+    if (!status && said) {
+        status = manifest_check_plugin(said, &found, err);
+        if (status)
+            err_prefix(err, "manifest");
+    }
+    if (status) {
+        manifest_free(said);
         return status;
-    if (!found.name || strcmp(found.name, name) != 0)
-        return err_set(err, ANTIPHON_EINVAL,
-                       "name: the file is %s.so, but the plugin calls itself %s", name,
-                       found.name ? found.name : "nothing");
+    }
     *plugin = found;
+    *manifest = said;
     return ANTIPHON_OK;
 }

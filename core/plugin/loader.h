@@ -6,18 +6,20 @@
  * machine: a truncated one would kill the process inside dlopen(). It is opened with RTLD_NOW |
  * RTLD_LOCAL | RTLD_NODELETE and never closed, so what the descriptor points to lives for ever.
  *
- * Errors are "STEP: REASON" on one line; the steps in order: name, find, file, elf, open, symbol,
- * struct, name. */
+ * Errors are "STEP: REASON" on one line; the steps in order: name, find, file, elf, manifest,
+ * open, symbol, struct, name, manifest. */
 #ifndef PLUGIN_LOADER_H
 #define PLUGIN_LOADER_H
 #include "base/err.h"
+#include "plugin/manifest.h"
 
 #define LOADER_SYMBOL   "antiphon_plugin_v1"
 #define LOADER_MAX_NAME 63 /* bytes; letters, digits, '_' and '-', and no '-' in front */
 
-/* Fills *plugin with a full-size copy, zero where the plugin's own descriptor is shorter. dirs is
+/* *manifest is the caller's to free, or NULL: the file has none. Fills *plugin with a full-size copy, zero where the plugin's own descriptor is shorter. dirs is
  * NULL-terminated; the first that has the file wins. */
 enum antiphon_status loader_open(const char *const *dirs, const char *name,
-                                 struct antiphon_plugin *plugin, struct err *err) MUST_CHECK;
+                                 struct antiphon_plugin *plugin, struct manifest **manifest,
+                                 struct err *err) MUST_CHECK;
 bool loader_exists(const char *const *dirs, const char *name);
 #endif

@@ -69,9 +69,9 @@ static enum antiphon_status check_native(const struct antiphon_tool *tool, struc
     cJSON *fragment = NULL;
     struct err why;
 
-    if (tool->invoke || tool->cancel || tool->params_schema)
+    if (!tool->invoke && (tool->cancel || tool->undo || tool->params_schema))
         return err_set(err, ANTIPHON_EINVAL,
-                       "a native tool has no params_schema, invoke() or cancel()");
+                       "a native tool without invoke() has no params_schema, cancel() or undo()");
     enum antiphon_status status = check_text("native_feature", tool->native_feature, err);
     if (!status)
         status = check_text("native_fragment", tool->native_fragment, err);
@@ -116,8 +116,11 @@ static enum antiphon_status check_tool(const struct antiphon_tool *tool, struct 
 
     if (status)
         return status;
-    if (tool->native_feature || tool->native_fragment)
-        return check_native(tool, err);
+    if (tool->native_feature || tool->native_fragment) {
+        status = check_native(tool, err);
+        if (status || !tool->invoke)
+            return status;
+    }
     if (!tool->invoke)
         return err_set(err, ANTIPHON_EINVAL,
                        "invoke is NULL, and native_feature and native_fragment are not set");

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "plugin/host.h"
 #include "plugin/loader.h"
+#include "plugin/manifest_check.h"
 #include "plugin/registration.h"
 #include "base/banned.h"
 
@@ -15,6 +16,7 @@
 struct loaded {
     struct antiphon_plugin plugin; /* its texts live in the library, which is never unloaded */
     struct host *host;             /* owned */
+    struct manifest *manifest;     /* owned; NULL: it has none */
     void *state;                   /* the plugin's */
 };
 
@@ -68,6 +70,15 @@ size_t registry_hooks(const struct registry *registry, const struct registry_hoo
 {
     *first = registry->hooks;
     return registry->n_hooks;
+}
+
+const struct manifest *registry_manifest(const struct registry *registry, const char *plugin)
+{
+    for (size_t i = 0; i < registry->n_plugins; i++) {
+        if (strcmp(registry->plugins[i].plugin.name, plugin) == 0)
+            return registry->plugins[i].manifest;
+    }
+    return NULL;
 }
 
 void registry_each(const struct registry *registry, registry_each_fn *fn, void *ctx)
@@ -210,6 +221,20 @@ static void one_line(char *text)
     }
 }
 
+static enum antiphon_status check_manifest(const struct loaded *loaded, struct err *err)
+{
+    enum antiphon_status status = ANTIPHON_OK;
+
+    if (loaded->manifest)
+        status = manifest_check_registered(loaded->manifest, loaded->host, err);
+    else
+        log_warn("plugin", "%s has no manifest; say with ANTIPHON_MANIFEST() what it is and needs",
+                 loaded->plugin.name);
+    if (status)
+        err_prefix(err, "manifest");
+    return status;
+}
+
 static enum antiphon_status start(const struct registry *registry, struct loaded *loaded,
                                   const char *json, struct err *err)
 {
@@ -230,6 +255,8 @@ static enum antiphon_status start(const struct registry *registry, struct loaded
     else if (status)
         err_set(err, status, "init: %s", why[0] ? why : status_name(status));
     else
+        status = check_manifest(loaded, err);
+    if (!status)
         status = check_unique(registry, loaded->host, err);
     if (status && running && loaded->plugin.shutdown)
         loaded->plugin.shutdown(loaded->state);
@@ -246,21 +273,28 @@ static enum antiphon_status load(struct registry *registry, const char *const *d
     if (registry->n_plugins == REGISTRY_MAX_PLUGINS)
         return err_set(err, ANTIPHON_EBUSY, "find: more than %d plugins", REGISTRY_MAX_PLUGINS);
     *loaded = (struct loaded){0};
-    enum antiphon_status status = loader_open(dirs, name, &loaded->plugin, err);
+    enum antiphon_status status =
+        loader_open(dirs, name, &loaded->plugin, &loaded->manifest, err);
+    if (!status && loaded->manifest && !loaded->plugin.config_schema)
+        loaded->plugin.config_schema = manifest_config(loaded->manifest);
     if (!status)
         status = get_config(&loaded->plugin, config, config_ctx, &json, err);
     if (!status && host_new(loaded->plugin.name, &registry->services, &loaded->host))
         status = err_set(err, ANTIPHON_ENOMEM, "init: no memory");
-    if (!status)
+    if (!status) {
+        host_set_manifest(loaded->host, loaded->manifest);
         status = start(registry, loaded, json ? json : "{}", err);
+    }
     if (json) {
         explicit_bzero(json, strlen(json)); /* it may hold secrets */
         free(json);
     }
-    if (status)
+    if (status) {
         host_free(loaded->host);
-    else
+        manifest_free(loaded->manifest);
+    } else {
         adopt(registry, loaded);
+    }
     return status;
 }
 
@@ -289,6 +323,7 @@ void registry_free(struct registry *registry)
         if (loaded->plugin.shutdown)
             loaded->plugin.shutdown(loaded->state);
         host_free(loaded->host);
+        manifest_free(loaded->manifest);
     }
     for (size_t i = 0; i < registry->n_tools; i++)
         registration_tool_free(&registry->tools[i]);

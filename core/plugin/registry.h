@@ -55,6 +55,7 @@ struct host_services {
 typedef enum antiphon_status registry_config_fn(void *ctx, const char *plugin, const char *schema_text,
                                                 char **config_json);
 
+struct manifest;
 struct registry;
 enum antiphon_status registry_new(const struct host_services *services, struct registry **registry)
     MUST_CHECK;
@@ -62,7 +63,8 @@ enum antiphon_status registry_new(const struct host_services *services, struct r
 /* Looks for <name>.so in dirs (NULL-terminated, first hit wins), then in order: file and ELF checks -> open
  * (RTLD_NOW | RTLD_LOCAL) -> symbol -> struct size -> name -> config -> init -> names unique and schemas compile
  * (loader.h, registration.h). config NULL: the defaults of the plugin's schema. err is one line:
- * "plugin NAME: STEP: REASON" with the steps name, find, file, elf, open, symbol, struct, config, init, register.
+ * "plugin NAME: STEP: REASON" with the steps name, find, file, elf, manifest, open, symbol, struct,
+ * config, init, register.
  * A plugin that fails leaves nothing behind. Loading a name again is OK and does nothing. */
 enum antiphon_status registry_load(struct registry *registry, const char *const *dirs, const char *name,
                                    registry_config_fn *config, void *config_ctx, struct err *err) MUST_CHECK;
@@ -92,6 +94,8 @@ const struct registry_model *registry_model(const struct registry *registry, con
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first);
 /* All, in the order in which they are asked. */
 size_t registry_hooks(const struct registry *registry, const struct registry_hook **first);
+/* NULL: no such plugin is loaded, or it has none. */
+const struct manifest *registry_manifest(const struct registry *registry, const char *plugin);
 typedef void registry_each_fn(void *ctx, const char *name, const char *version);
 void registry_each(const struct registry *registry, registry_each_fn *fn, void *ctx);
 #endif

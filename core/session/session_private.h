@@ -138,6 +138,9 @@ void session_disconnect(struct session *session); /* closes the connection at on
 enum antiphon_status session_run_print(struct session *session, bool resume, struct buf *out, struct err *err)
     MUST_CHECK;
 
+/* Whether the model does what the tool is for; else it is a function, or is left out if it is none. */
+bool session_is_native(const struct session *session, const struct antiphon_tool *tool);
+
 /* session_input.c */
 void session_send_waiting(struct session *session); /* after READY */
 

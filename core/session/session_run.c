@@ -55,6 +55,11 @@ static void put_function(struct buf *out, const struct antiphon_tool *tool, bool
     buf_puts(out, "}");
 }
 
+bool session_is_native(const struct session *session, const struct antiphon_tool *tool)
+{
+    return tool->native_feature && profile_native(&session->profile, tool->native_feature);
+}
+
 /* Function tools by declaration; native ones by the fragment, where the profile allows their feature. */
 static void put_tools(struct session *session, struct buf *out)
 {
@@ -64,7 +69,7 @@ static void put_tools(struct session *session, struct buf *out)
     buf_puts(out, "\"functions\":[");
     for (size_t i = 0; i < agent->tools_n; i++) {
         const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
-        if (!tool || tool->tool.native_feature)
+        if (!tool || !tool->tool.invoke || session_is_native(session, &tool->tool))
             continue;
         put_function(out, &tool->tool, first);
         first = false;
@@ -73,7 +78,7 @@ static void put_tools(struct session *session, struct buf *out)
     first = true;
     for (size_t i = 0; i < agent->tools_n; i++) {
         const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
-        if (!tool || !tool->tool.native_feature || !profile_native(&session->profile, tool->tool.native_feature))
+        if (!tool || !session_is_native(session, &tool->tool))
             continue;
         buf_printf(out, "%s%s", first ? "" : ",", tool->tool.native_fragment);
         first = false;

@@ -34,7 +34,7 @@ static const struct registry_tool *allowed(struct session *session, const char *
     for (size_t i = 0; i < session->agent->tools_n; i++) {
         if (strcmp(session->agent->tools[i].name, name) == 0) {
             const struct registry_tool *tool = registry_tool(session->runtime->registry, name);
-            return tool && !tool->tool.native_feature ? tool : NULL;
+            return tool && tool->tool.invoke && !session_is_native(session, &tool->tool) ? tool : NULL;
         }
     }
     return NULL;

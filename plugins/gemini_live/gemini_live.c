@@ -4,37 +4,43 @@
 
 #include "conn.h"
 
-static const char config_schema[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"api_key\":{\"type\":\"string\",\"writeOnly\":true,"
-    "\"x-env\":[\"GOOGLE_API_KEY\",\"GEMINI_API_KEY\"],"
-    "\"description\":\"API key of Google AI Studio, or of Vertex AI in express mode.\"},"
-    "\"vertex\":{\"type\":[\"string\",\"boolean\"],"
-    "\"x-env\":[\"GOOGLE_GENAI_USE_ENTERPRISE\",\"GOOGLE_GENAI_USE_VERTEXAI\"],"
-    "\"description\":\"true: Vertex AI in place of the Gemini Developer API.\"},"
-    "\"project\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_CLOUD_PROJECT\"],"
-    "\"description\":\"Google Cloud project, for Vertex AI.\"},"
-    "\"location\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_CLOUD_LOCATION\"],"
-    "\"description\":\"Location of Vertex AI such as us-central1; global if absent.\"},"
-    "\"base_url\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_GEMINI_BASE_URL\"],"
-    "\"description\":\"Another server in place of the Developer API; http, https, ws or wss.\"},"
-    "\"vertex_base_url\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_VERTEX_BASE_URL\"],"
-    "\"description\":\"The same for Vertex AI.\"},"
-    "\"credentials\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_APPLICATION_CREDENTIALS\"],"
-    "\"description\":\"File with Google credentials, for Vertex AI.\"},"
-    "\"cloudsdk_config\":{\"type\":\"string\",\"x-env\":[\"CLOUDSDK_CONFIG\"],"
-    "\"description\":\"Folder of the gcloud command's settings.\"},"
-    "\"home\":{\"type\":\"string\",\"x-env\":[\"HOME\"],"
-    "\"description\":\"Folder below which .config/gcloud is looked for.\"},"
-    "\"metadata_host\":{\"type\":\"string\",\"x-env\":[\"GCE_METADATA_HOST\",\"GCE_METADATA_IP\"],"
-    "\"description\":\"Address of the metadata server; 169.254.169.254 if absent.\"},"
-    "\"quota_project\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_CLOUD_QUOTA_PROJECT\"],"
-    "\"description\":\"Project that is charged, if it is not that of the credentials.\"},"
-    "\"token_uri\":{\"type\":\"string\","
-    "\"description\":\"Where access tokens are fetched, if not where the credentials file says.\"},"
-    "\"api_version\":{\"type\":\"string\","
-    "\"description\":\"Version of the API in its path; v1alpha, on Vertex AI v1beta1, if absent.\"}"
-    "}}";
+#define CONFIG_SCHEMA \
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" \
+    "\"api_key\":{\"type\":\"string\",\"writeOnly\":true," \
+    "\"x-env\":[\"GOOGLE_API_KEY\",\"GEMINI_API_KEY\"]," \
+    "\"description\":\"API key of Google AI Studio, or of Vertex AI in express mode.\"}," \
+    "\"vertex\":{\"type\":[\"string\",\"boolean\"]," \
+    "\"x-env\":[\"GOOGLE_GENAI_USE_ENTERPRISE\",\"GOOGLE_GENAI_USE_VERTEXAI\"]," \
+    "\"description\":\"true: Vertex AI in place of the Gemini Developer API.\"}," \
+    "\"project\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_CLOUD_PROJECT\"]," \
+    "\"description\":\"Google Cloud project, for Vertex AI.\"}," \
+    "\"location\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_CLOUD_LOCATION\"]," \
+    "\"description\":\"Location of Vertex AI such as us-central1; global if absent.\"}," \
+    "\"base_url\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_GEMINI_BASE_URL\"]," \
+    "\"description\":\"Another server in place of the Developer API; http, https, ws or wss.\"}," \
+    "\"vertex_base_url\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_VERTEX_BASE_URL\"]," \
+    "\"description\":\"The same for Vertex AI.\"}," \
+    "\"credentials\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_APPLICATION_CREDENTIALS\"]," \
+    "\"description\":\"File with Google credentials, for Vertex AI.\"}," \
+    "\"cloudsdk_config\":{\"type\":\"string\",\"x-env\":[\"CLOUDSDK_CONFIG\"]," \
+    "\"description\":\"Folder of the gcloud command's settings.\"}," \
+    "\"home\":{\"type\":\"string\",\"x-env\":[\"HOME\"]," \
+    "\"description\":\"Folder below which .config/gcloud is looked for.\"}," \
+    "\"metadata_host\":{\"type\":\"string\",\"x-env\":[\"GCE_METADATA_HOST\",\"GCE_METADATA_IP\"]," \
+    "\"description\":\"Address of the metadata server; 169.254.169.254 if absent.\"}," \
+    "\"quota_project\":{\"type\":\"string\",\"x-env\":[\"GOOGLE_CLOUD_QUOTA_PROJECT\"]," \
+    "\"description\":\"Project that is charged, if it is not that of the credentials.\"}," \
+    "\"token_uri\":{\"type\":\"string\"," \
+    "\"description\":\"Where access tokens are fetched, if not where the credentials file says.\"}," \
+    "\"api_version\":{\"type\":\"string\"," \
+    "\"description\":\"Version of the API in its path; v1alpha, on Vertex AI v1beta1, if absent.\"}" \
+    "}}"
+
+ANTIPHON_MANIFEST_TEXT(
+    "{\"name\":\"gemini_live\",\"version\":\"" GEMINI_LIVE_VERSION "\","
+    "\"description\":\"The Gemini Live API: the Gemini Developer API and Vertex AI.\","
+    "\"licence\":\"Apache-2.0\",\"models\":[\"gemini_live\"],"
+    "\"permissions\":{\"http\":true,\"private\":true},\"config\":" CONFIG_SCHEMA "}");
 
 static const char *backend(void *state)
 {
@@ -113,7 +119,6 @@ static const struct antiphon_plugin plugin = {
     .struct_size = sizeof plugin,
     .name = "gemini_live",
     .version = GEMINI_LIVE_VERSION,
-    .config_schema = config_schema,
     .init = init,
     .shutdown = shut_down,
 };

@@ -2,11 +2,21 @@
  * plugin only says under which name agents ask for it and what to write into the setup. */
 #include "antiphon/plugin.h"
 
+ANTIPHON_MANIFEST({
+    "name": "google_search",
+    "version": "1.0.0",
+    "description": "Lets the model search the web with Google.",
+    "licence": "Apache-2.0",
+    "tools": [{
+        "name": "google_search",
+        "description": "Searches the web with Google and grounds the answer in what it finds.",
+        "flags": ["read_only", "native"]
+    }]
+});
+
 static const struct antiphon_tool google_search = {
     .struct_size = sizeof(google_search),
-    .flags = ANTIPHON_TOOL_READ_ONLY,
     .name = "google_search",
-    .description = "Searches the web with Google and grounds the answer in what it finds.",
     .native_feature = "google_search",
     .native_fragment = "{\"googleSearch\":{}}",
 };

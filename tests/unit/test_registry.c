@@ -367,6 +367,14 @@ static void test_bad_objects(void **state)
            "sizeof(struct antiphon_plugin)");
     refuse(f, dirs, "wrong_name",
            "plugin wrong_name: name: the file is wrong_name.so, but the plugin calls itself other");
+    refuse(f, dirs, "manifest_lies",
+           "plugin manifest_lies: manifest: it does not have the tool harmful, which the plugin "
+           "registers");
+    refuse(f, dirs, "other_abi",
+           "plugin other_abi: manifest: it is built for version 2.0 of the plugin ABI, this program "
+           "has 1.0");
+    refuse(f, dirs, "bad_manifest",
+           "plugin bad_manifest: manifest: tool: is not known; did you mean \"tools\"?");
     refuse(f, dirs, "init_fails", "plugin init_fails: init: there is no route to the sea");
     assert_null(registry_tool(f->registry, "first"));
     refuse(f, dirs, "undefined_symbol",

@@ -254,7 +254,7 @@ struct antiphon_call {
 
 struct antiphon_tool {
     uint32_t struct_size;
-    uint32_t flags;      /* ANTIPHON_TOOL_* */
+    uint32_t flags;      /* ANTIPHON_TOOL_*; 0: as in the manifest, else none */
     uint32_t timeout_ms; /* 0: the host's default */
     uint32_t reserved;
     const char *name;
