@@ -26,7 +26,7 @@
 #include "base/banned.h"
 
 #define SUMMARY "Serves the web client and its WebSocket protocols until SIGTERM or SIGINT."
-#define END_MS 2500        /* for sessions to end */
+#define END_MS 2000        /* for sessions to end */
 #define POOL_END_MS 500    /* for tools to end */
 #define WANTED_FILES 65536 /* descriptors */
 
@@ -351,6 +351,8 @@ static void stop(struct server *server)
     if (runtime->store)
         store_close(runtime->store);
     http_client_stop(server->http);
+    for (unsigned i = 0; i < runtime->shards_n; i++)
+        shard_stop_begin(runtime->shards[i]);
     for (unsigned i = 0; i < runtime->shards_n; i++)
         shard_stop(runtime->shards[i]);
     demo_stop(server->demo);

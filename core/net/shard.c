@@ -26,8 +26,8 @@
 #include "base/banned.h"
 
 #define ACCEPTS_PER_WAKE  64
-#define STOP_FLUSH_MS     2000u
-#define LOOP_DRAIN_MS     2000u
+#define STOP_FLUSH_MS     1000u
+#define LOOP_DRAIN_MS     1000u
 #define SEND_BUFFER_BYTES (128 * 1024) /* more would hide stale audio in the kernel */
 #define NOT_SENT_BYTES    (32 * 1024)
 #define SERVICE_BUF_BYTES 65536u
@@ -532,12 +532,19 @@ enum antiphon_status shard_start(const struct shard_options *options, struct sha
     return ANTIPHON_OK;
 }
 
+void shard_stop_begin(struct shard *shard)
+{
+    if (shard->stop_message.run)
+        return;
+    shard->stop_message.run = on_stop_message;
+    shard_post(shard, &shard->stop_message);
+}
+
 void shard_stop(struct shard *shard)
 {
     if (!shard)
         return;
-    shard->stop_message.run = on_stop_message;
-    shard_post(shard, &shard->stop_message);
+    shard_stop_begin(shard);
     pthread_join(shard->thread, NULL);
     bury(shard);
 }

@@ -36,7 +36,10 @@ enum antiphon_status shard_start(const struct shard_options *options, struct sha
                                  struct err *err) MUST_CHECK;
 /* [main] Stops accepting; connections live on. Idempotent. */
 void shard_stop_accepting(struct shard *shard);
-/* [main] Closes what is left with 1001 (what is queued to it goes first, for at most 2 s), joins
+/* [main] The first half of shard_stop(), without waiting, so that several shards stop together.
+ * Idempotent. */
+void shard_stop_begin(struct shard *shard);
+/* [main] Closes what is left with 1001 (what is queued to it goes first, for at most 1 s), joins
  * the thread, frees. Callable whether or not accepting was stopped before. Messages that come too
  * late are dropped, on the main thread. */
 void shard_stop(struct shard *shard);
