@@ -83,6 +83,21 @@ void hold_release(struct hold *hold, uint64_t ticket)
     }
 }
 
+void hold_discard(struct hold *hold, uint64_t ticket)
+{
+    struct hold_item **at = &hold->first;
+
+    while (*at) {
+        struct hold_item *item = *at;
+        if (item->ticket != ticket) {
+            at = &item->next;
+            continue;
+        }
+        take_off(hold, at);
+        free(item);
+    }
+}
+
 struct hold_item *hold_take(struct hold *hold)
 {
     struct hold_item *item = hold->first;

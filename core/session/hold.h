@@ -5,6 +5,8 @@
 #define SESSION_HOLD_H
 #include "session/frontend.h"
 
+#define HOLD_IF_LOST (1ull << 63) /* in a ticket: the frame for the case that the commit fails */
+
 struct hold_item {
     struct hold_item *next;
     uint64_t ticket; /* not 0: waits for hold_release(ticket) */
@@ -23,6 +25,8 @@ enum antiphon_status hold_push(struct hold *hold, uint64_t ticket, enum frame_ki
                                const struct antiphon_span *parts, size_t n, size_t max_audio_bytes,
                                unsigned *dropped) MUST_CHECK;
 void hold_release(struct hold *hold, uint64_t ticket);
+/* Throws away what waits for the ticket. */
+void hold_discard(struct hold *hold, uint64_t ticket);
 /* The oldest frame if nothing holds it back, else NULL; the caller frees it with free(). */
 struct hold_item *hold_take(struct hold *hold);
 unsigned hold_drop_audio(struct hold *hold);

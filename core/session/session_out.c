@@ -57,16 +57,22 @@ static void log_sample(const struct antiphon_event *event)
     }
 }
 
-static void tell(struct session *session, struct client *client, const struct antiphon_event *event,
-                 uint64_t ticket)
+static void encode(struct session *session, struct client *client, const struct antiphon_event *event,
+                   uint64_t ticket)
 {
     struct out out = {session, client, ticket};
     struct frame_context context = {
         .turn = session->turn.id, .seq = client->seq + 1, .audio = client->audio};
 
+    client->frontend->encode(event, &context, sessions_scratch(session->sessions), frame_out, &out);
+}
+
+static void tell(struct session *session, struct client *client, const struct antiphon_event *event,
+                 uint64_t ticket)
+{
     if (log_enabled(ANTIPHON_DEBUG))
         log_sample(event);
-    client->frontend->encode(event, &context, sessions_scratch(session->sessions), frame_out, &out);
+    encode(session, client, event, ticket);
     client->seq++;
 }
 
@@ -83,15 +89,23 @@ void session_tell(struct session *session, const struct antiphon_event *event)
 
 void session_tell_held(struct session *session, const struct antiphon_event *event, uint64_t ticket)
 {
-    if (session->active)
-        tell(session, session->active, event, ticket);
+    struct antiphon_event lost = *event;
+
+    if (!session->active)
+        return;
+    /* Whether it is on disk is known when the commit returns; both frames wait, one of them goes. */
+    lost.flags |= EVENT_FLAG_NOT_SAVED;
+    if (ticket)
+        encode(session, session->active, &lost, ticket | HOLD_IF_LOST);
+    tell(session, session->active, event, ticket);
 }
 
-void session_told(struct session *session, uint64_t ticket)
+void session_told(struct session *session, uint64_t ticket, bool saved)
 {
     struct hold_item *item;
 
-    hold_release(&session->hold, ticket);
+    hold_discard(&session->hold, saved ? ticket | HOLD_IF_LOST : ticket);
+    hold_release(&session->hold, saved ? ticket : ticket | HOLD_IF_LOST);
     while ((item = hold_take(&session->hold))) {
         struct antiphon_span part = {item->data, item->len};
         if (session->active)

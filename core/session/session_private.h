@@ -58,6 +58,7 @@ struct session {
     char invocation[SESSION_INVOCATION_SIZE];
 
     bool loaded, claimed, stored, not_durable;
+    bool turn_lost; /* something of the running turn could not be committed */
     cJSON *state;                /* owned; merged, as loaded */
     struct history *history;     /* owned */
     struct session_records records; /* not yet handed to the store */
@@ -102,7 +103,7 @@ void session_tell(struct session *session, const struct antiphon_event *event);
 void session_tell_client(struct session *session, struct client *client, const struct antiphon_event *event);
 /* The event waits, with all that follows, for session_told(). */
 void session_tell_held(struct session *session, const struct antiphon_event *event, uint64_t ticket);
-void session_told(struct session *session, uint64_t ticket);
+void session_told(struct session *session, uint64_t ticket, bool saved);
 void session_tell_error(struct session *session, const char *code, const char *message, const char *hint,
                         uint32_t flags);
 void session_tell_state(struct session *session, const char *state);

@@ -53,6 +53,7 @@ static void records_push(struct session *session, struct store_record *record)
         size_t cap = records->cap ? records->cap * 2 : 8;
         struct store_record *grown = realloc(records->record, cap * sizeof(*grown));
         if (!grown) {
+            session->turn_lost |= record->kind == STORE_EVENT;
             record_clear(record);
             not_durable(session, "out of memory");
             return;
@@ -94,6 +95,7 @@ static void record_event(struct session *session, struct event_stored *event, ui
         record.invocation_id = session->invocation;
         records_push(session, &record);
     } else {
+        session->turn_lost = true;
         not_durable(session, "an event could not be written");
     }
     buf_deinit(&text);
@@ -234,23 +236,31 @@ struct committed {
     struct runtime *runtime;
     unsigned shard;
     uint64_t ticket;
+    bool events; /* not only the handle */
     enum antiphon_status status;
 };
 
 static void on_committed(struct session *session, struct session_message *message)
 {
     struct committed *committed = (struct committed *)message;
+    bool saved;
 
     session->commits--;
     if (committed->status) {
         session->stored = false; /* its row may have been in what was lost */
+        session->turn_lost |= committed->events;
         not_durable(session, status_name(committed->status));
-    } else if (session->not_durable && committed->ticket) {
-        session->not_durable = false;
-        session_tell_state(session, "durable");
     }
-    if (committed->ticket)
-        session_told(session, committed->ticket);
+    if (committed->ticket) {
+        /* What the user had said is part of the turn, and went into a commit of its own. */
+        saved = !session->turn_lost;
+        session->turn_lost = false;
+        session_told(session, committed->ticket, saved);
+        if (saved && session->not_durable) {
+            session->not_durable = false;
+            session_tell_state(session, "durable");
+        }
+    }
     session_maybe_end(session);
 }
 
@@ -263,11 +273,21 @@ static void committed_by_store(void *ctx, enum antiphon_status status)
     sessions_post(committed->runtime, committed->shard, &committed->message);
 }
 
+static bool has_events(const struct session_records *records)
+{
+    for (size_t i = 0; i < records->n; i++) {
+        if (records->record[i].kind == STORE_EVENT)
+            return true;
+    }
+    return false;
+}
+
 /* Hands the batch to the store; false if it was not taken. */
 static bool hand_over(struct session *session, uint64_t ticket)
 {
     struct committed *committed = calloc(1, sizeof(*committed));
     enum antiphon_status status = committed ? ANTIPHON_OK : ANTIPHON_ENOMEM;
+    bool events = has_events(&session->records);
 
     if (committed) {
         committed->message.session = session->handle;
@@ -275,12 +295,14 @@ static bool hand_over(struct session *session, uint64_t ticket)
         committed->runtime = session->runtime;
         committed->shard = shard_index(session->shard);
         committed->ticket = ticket;
+        committed->events = events;
         status = store_append(session->runtime->store, session->records.record, session->records.n,
                               committed_by_store, committed);
     }
     records_clear(session);
     if (status) {
         free(committed);
+        session->turn_lost |= events;
         not_durable(session, status == ANTIPHON_EBUSY ? "the store is too far behind" : status_name(status));
         return false;
     }
@@ -323,7 +345,10 @@ uint64_t session_record_complete(struct session *session)
     record_event(session, &event, NULL);
     begin_session(session);
     ticket = ++session->next_ticket;
-    return hand_over(session, ticket) ? ticket : 0;
+    if (hand_over(session, ticket))
+        return ticket;
+    session->turn_lost = false;
+    return 0;
 }
 
 void session_said_reset(struct session *session)

@@ -146,11 +146,32 @@ static void memory_runs_out(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void of_two_frames_for_a_ticket_one_goes(void **unused)
+{
+    (void)unused;
+    for (int saved = 0; saved < 2; saved++) {
+        hold_one(1 | HOLD_IF_LOST, FRAME_CONTROL, "lost");
+        hold_one(1, FRAME_CONTROL, "saved");
+        hold_one(0, FRAME_CONTROL, "behind");
+        hold_one(2, FRAME_CONTROL, "next");
+        hold_discard(&hold, saved ? 1 | HOLD_IF_LOST : 1);
+        hold_release(&hold, saved ? 1 : 1 | HOLD_IF_LOST);
+        take(FRAME_CONTROL, saved ? "saved" : "lost");
+        take(FRAME_CONTROL, "behind");
+        assert_null(hold_take(&hold));
+        hold_discard(&hold, 2);
+        assert_false(hold_active(&hold));
+    }
+    hold_one(0, FRAME_CONTROL, "the end is where it should be");
+    take(FRAME_CONTROL, "the end is where it should be");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_comes_behind_waits_too), TEST(a_second_commit_holds_its_own), TEST(a_later_commit_may_come_first),
         TEST(audio_drops_its_oldest),      TEST(an_interruption_drops_audio_alone), TEST(memory_runs_out),
+        TEST(of_two_frames_for_a_ticket_one_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
