@@ -16,7 +16,7 @@ static void on_first_byte_late(void *ctx)
     struct segment_facts facts = {.may_resume = true, .may_restart = true};
 
     log_warn("session", "session=%s the model did not answer in time", session->id);
-    if (!session->resent && session->in_flight) {
+    if (!session->resent && session->in_flight && !session->turn.touched) {
         session_segment(session, SEGMENT_IN_CLOSED, facts);
         return;
     }

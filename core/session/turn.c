@@ -25,6 +25,7 @@ static void turn_enter(struct turn *turn, enum turn_state state)
 static unsigned turn_end(struct turn *turn, bool merged)
 {
     turn->state = TURN_IDLE;
+    turn->touched = false;
     if (turn->waiting && turn->overlaps && !merged) {
         turn->overlaps = false;
         turn_enter(turn, TURN_THINKING);
@@ -66,6 +67,7 @@ static unsigned turn_on_content(struct turn *turn, bool audio)
 {
     if (turn->state == TURN_STOPPED || (turn->state == TURN_INTERRUPTED && audio))
         return TURN_DROP;
+    turn->touched = true;
     turn_enter(turn, TURN_SPEAKING);
     return TURN_SEEN;
 }
@@ -74,21 +76,27 @@ static unsigned turn_on_tool_call(struct turn *turn)
 {
     if (turn->state == TURN_STOPPED)
         return TURN_DROP;
+    turn->touched = true;
     turn_enter(turn, TURN_TOOL);
     return TURN_SEEN;
 }
 
 static unsigned turn_on_tools_answered(struct turn *turn)
 {
-    if (turn->state == TURN_IDLE || turn->state == TURN_TOOL || turn->state == TURN_LISTENING)
+    /* Within a turn the model owes an answer to them. After its end it may have nothing to add. */
+    unsigned wait = turn->state == TURN_TOOL ? TURN_WAIT : 0;
+
+    if (turn->state == TURN_IDLE || turn->state == TURN_TOOL || turn->state == TURN_LISTENING) {
+        turn->touched = true;
         turn_enter(turn, TURN_THINKING);
-    return 0;
+    }
+    return wait;
 }
 
 static unsigned turn_on_complete(struct turn *turn)
 {
     /* Two texts typed before any answer may be answered as one. */
-    bool merged = turn->state == TURN_THINKING;
+    bool merged = turn->state == TURN_THINKING && !turn->touched;
     return TURN_SAVE_INPUT | TURN_SAVE_OUTPUT | TURN_TELL_COMPLETE | turn_end(turn, merged);
 }
 
@@ -126,9 +134,11 @@ static unsigned turn_on_stop(struct turn *turn)
 static unsigned turn_on_lost(struct turn *turn)
 {
     unsigned actions = TURN_SAVE_INPUT | TURN_SEEN;
-    bool begun = turn->state == TURN_SPEAKING || turn->state == TURN_TOOL;
+    bool untouched = turn->state == TURN_THINKING && !turn->touched;
+    bool begun = turn->state == TURN_SPEAKING || turn->state == TURN_TOOL ||
+                 (turn->state == TURN_THINKING && turn->touched);
     bool owed = begun || turn->state == TURN_INTERRUPTED || turn->state == TURN_STOPPED;
-    bool resend = turn->waiting && (turn->overlaps || turn->state == TURN_THINKING);
+    bool resend = turn->waiting && (turn->overlaps || untouched);
 
     if (begun)
         actions |= TURN_FLUSH | TURN_SAVE_OUTPUT | TURN_MARK_INTERRUPTED | TURN_TELL_INTERRUPTED;
@@ -137,6 +147,7 @@ static unsigned turn_on_lost(struct turn *turn)
     turn->state = TURN_IDLE;
     turn->waiting = false;
     turn->overlaps = false;
+    turn->touched = false;
     return resend ? actions | TURN_RESEND : actions;
 }
 

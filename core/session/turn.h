@@ -3,7 +3,8 @@
  *   IDLE -> LISTENING -> THINKING -> SPEAKING -> IDLE, with TOOL, INTERRUPTED and STOPPED as they occur.
  *
  * Typed text without an answer is "in flight": `waiting`. `overlaps` says it was typed while another turn was still
- * running, so that the end of that turn is not mistaken for its own. */
+ * running, so that the end of that turn is not mistaken for its own. `touched`: the model has done something in the
+ * running turn, if only called a tool, so that its text must not be sent again. */
 #ifndef SESSION_TURN_H
 #define SESSION_TURN_H
 #include <stdbool.h>
@@ -52,7 +53,7 @@ enum turn_action {
 
 struct turn {
     enum turn_state state;
-    bool waiting, overlaps;
+    bool waiting, overlaps, touched;
     uint64_t id; /* rises whenever a turn begins */
 };
 

@@ -80,7 +80,7 @@ static const struct row table[TURN_STATES][TURN_INPUTS] = {
         [TURN_IN_AUDIO] = {TURN_SPEAKING, TURN_SEEN},
         [TURN_IN_OUTPUT] = {TURN_SPEAKING, TURN_SEEN},
         [TURN_IN_TOOL_CALL] = {TURN_TOOL, TURN_SEEN},
-        [TURN_IN_TOOLS_ANSWERED] = {TURN_THINKING, 0},
+        [TURN_IN_TOOLS_ANSWERED] = {TURN_THINKING, TURN_WAIT},
         [TURN_IN_COMPLETE] = {TURN_IDLE, DONE},
         [TURN_IN_INTERRUPTED] = {TURN_INTERRUPTED, TELL | TURN_SEEN},
         [TURN_IN_STOP] = {TURN_STOPPED, STOP},
@@ -185,6 +185,52 @@ static void text_is_sent_again_only_if_untouched(void **unused)
     assert_false(turn_step(&turn, TURN_IN_LOST) & TURN_RESEND);
 }
 
+static void a_text_that_made_the_model_call_tools_was_touched(void **unused)
+{
+    struct turn turn = {0};
+    unsigned lost;
+
+    (void)unused;
+    turn_step(&turn, TURN_IN_TEXT);
+    turn_step(&turn, TURN_IN_TOOL_CALL);
+    assert_true(turn_step(&turn, TURN_IN_TOOLS_ANSWERED) & TURN_WAIT);
+    assert_int_equal(turn.state, TURN_THINKING);
+    lost = turn_step(&turn, TURN_IN_LOST);
+    assert_false(lost & TURN_RESEND);
+    assert_true(lost & TURN_TELL_INTERRUPTED);
+    assert_true(lost & TURN_TELL_COMPLETE);
+
+    /* text typed meanwhile was not, and has its own turn behind that one */
+    turn = (struct turn){0};
+    turn_step(&turn, TURN_IN_TEXT);
+    turn_step(&turn, TURN_IN_TOOL_CALL);
+    turn_step(&turn, TURN_IN_TEXT);
+    turn_step(&turn, TURN_IN_TOOLS_ANSWERED);
+    struct turn other = turn;
+    assert_true(turn_step(&turn, TURN_IN_COMPLETE) & TURN_WAIT);
+    assert_int_equal(turn.state, TURN_THINKING);
+    assert_true(turn_step(&turn, TURN_IN_LOST) & TURN_RESEND);
+    lost = turn_step(&other, TURN_IN_LOST);
+    assert_true(lost & TURN_RESEND);
+    assert_true(lost & TURN_TELL_COMPLETE);
+}
+
+static void results_after_the_turn_begin_another(void **unused)
+{
+    struct turn turn = {0};
+    uint64_t id;
+
+    (void)unused;
+    turn_step(&turn, TURN_IN_TEXT);
+    turn_step(&turn, TURN_IN_TOOL_CALL);
+    turn_step(&turn, TURN_IN_COMPLETE);
+    id = turn.id;
+    assert_int_equal(turn_step(&turn, TURN_IN_TOOLS_ANSWERED), 0);
+    assert_true(turn.id > id);
+    assert_int_equal(turn.state, TURN_THINKING);
+    assert_true(turn_step(&turn, TURN_IN_LOST) & TURN_TELL_COMPLETE);
+}
+
 static void two_texts_before_an_answer_may_be_answered_as_one(void **unused)
 {
     struct turn turn = {0};
@@ -203,6 +249,8 @@ int main(void)
         cmocka_unit_test(every_state_and_input),
         cmocka_unit_test(text_typed_over_an_answer_keeps_its_own_turn),
         cmocka_unit_test(text_is_sent_again_only_if_untouched),
+        cmocka_unit_test(a_text_that_made_the_model_call_tools_was_touched),
+        cmocka_unit_test(results_after_the_turn_begin_another),
         cmocka_unit_test(two_texts_before_an_answer_may_be_answered_as_one),
     };
 
