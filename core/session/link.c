@@ -17,6 +17,8 @@ struct forwarded {
     atomic_uint refs;
 };
 
+struct carry;
+
 struct link {
     struct runtime *runtime; /* borrowed */
     struct shard *shard;     /* borrowed: the socket's */
@@ -27,6 +29,7 @@ struct link {
     bool attached;           /* a client was made, here or by message */
     struct client *client;   /* borrowed: its session; only if the session is on this shard */
     struct forwarded *forwarded; /* owned share; only if it is not */
+    struct carry *farewell;      /* owned; likewise. Made beforehand, because it must not fail for want of memory */
 };
 
 static atomic_uint_least64_t next_number = 1;
@@ -42,6 +45,7 @@ static void link_free(struct link *link)
     if (!link)
         return;
     forwarded_release(link->forwarded);
+    free(link->farewell);
     free(link->user);
     free(link->session);
     free(link);
@@ -170,6 +174,7 @@ static void carry_post(const struct link *link, struct carry *carry)
 static enum antiphon_status attach_remote(struct link *link, uint64_t conn, const char *key)
 {
     struct carry *carry = carry_new(link, 0);
+    struct carry *farewell = carry_new(link, 0);
     struct forwarded *forwarded = calloc(1, sizeof(*forwarded));
 
     if (carry) {
@@ -180,7 +185,8 @@ static enum antiphon_status attach_remote(struct link *link, uint64_t conn, cons
         carry->session = strdup(link->session);
         carry->key = strdup(key);
     }
-    if (!carry || !forwarded || !carry->client || !carry->user || !carry->session || !carry->key) {
+    if (!carry || !farewell || !forwarded || !carry->client || !carry->user || !carry->session || !carry->key) {
+        free(farewell);
         free(forwarded);
         if (!carry || !carry->key)
             directory_release(link->runtime->directory, key);
@@ -189,6 +195,8 @@ static enum antiphon_status attach_remote(struct link *link, uint64_t conn, cons
         return ANTIPHON_ENOMEM;
     }
     atomic_init(&forwarded->refs, 1);
+    farewell->what = CARRY_DETACH;
+    link->farewell = farewell;
     link->forwarded = forwarded;
     link->attached = true;
     carry_post(link, carry);
@@ -278,11 +286,8 @@ void link_on_close(void *ctx, struct ws_conn *conn, int code)
     if (link->client) {
         session_detach(link->client->session, link->client);
     } else if (link->attached) {
-        struct carry *carry = carry_new(link, 0);
-        if (carry) {
-            carry->what = CARRY_DETACH;
-            carry_post(link, carry);
-        }
+        carry_post(link, link->farewell);
+        link->farewell = NULL;
     }
     link_free(link);
 }
