@@ -155,30 +155,44 @@ static void over(void *ctx, const struct tool_run *run)
     tell_tool(session, run, run->state == TOOL_DONE ? "done" : "failed", NULL, 0);
 }
 
-void session_answer_tools(struct session *session)
+/* Hands the results of one batch over; "" if all of its calls were cancelled. */
+static enum antiphon_status send_results(struct session *session, const struct buf *results)
 {
     struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TOOL_RESULTS);
+    enum antiphon_status status = buf_status(results);
+
+    if (status || results->len == 0)
+        return status;
+    event.data = results->data;
+    event.len = results->len;
+    session->in_model++;
+    status = session->model->model.send(session->conn, &event);
+    session->in_model--;
+    if (!status)
+        session_turn(session, TURN_IN_TOOLS_ANSWERED);
+    return status;
+}
+
+void session_answer_tools(struct session *session)
+{
+    enum antiphon_status status = ANTIPHON_OK;
     struct buf results;
 
     arm(session);
     if (!segment_live(&session->segment) || !session->conn)
         return; /* after the reconnection */
     buf_init(&results, MAX_ANSWER_BYTES);
-    while (tool_runs_take_batch(&session->tools, &results, over, session)) {
-        if (results.len > 0) {
-            event.data = results.data;
-            event.len = results.len;
-            session->in_model++;
-            if (session->model->model.send(session->conn, &event))
-                session_tell_error(session, "busy", "A tool's result could not be handed to the model.",
-                                   "Ask again.", EVENT_FLAG_RETRYABLE);
-            session->in_model--;
-            session_turn(session, TURN_IN_TOOLS_ANSWERED);
-        }
+    while (!status && tool_runs_take_batch(&session->tools, &results, over, session)) {
+        status = send_results(session, &results);
         buf_reset(&results);
     }
     buf_deinit(&results);
     session_record_flush(session);
+    if (!status)
+        return;
+    /* The model would wait for them for ever. A fresh connection is told of them by the history. */
+    log_error("tool", "session=%s results cannot be handed to the model: %s", session->id, status_name(status));
+    session_segment(session, SEGMENT_IN_CLOSED, (struct segment_facts){.may_restart = true});
 }
 
 void session_on_tool_call(struct session *session, const struct antiphon_event *event)
