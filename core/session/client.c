@@ -26,7 +26,8 @@ static void run_push(void *owner, struct inbox_message *message, bool dropped)
     if (conn) {
         switch (push->what) {
         case PUSH_FRAME:
-            (void)ws_conn_send(conn, push->message, &part, 1);
+            if (ws_conn_send(conn, push->message, &part, 1) == ANTIPHON_ENOMEM && push->message.kind == WS_CONTROL)
+                ws_conn_close(conn, 1013, "out of memory");
             break;
         case PUSH_DROP_AUDIO:
             metrics_add(METRIC_client_audio_dropped, ws_conn_drop_audio(conn));
@@ -51,6 +52,15 @@ static struct push *push_new(const struct client *client, size_t len)
     return push;
 }
 
+/* A frame for which there is no memory. Audio may be missing, but who waits for a word that never comes waits for ever. */
+static void lose(struct client *client, struct runtime *runtime, enum frame_kind kind)
+{
+    if (kind == FRAME_AUDIO)
+        metrics_add(METRIC_client_audio_dropped, 1);
+    else
+        client_close(client, runtime, 1013, "out of memory");
+}
+
 void client_send(struct client *client, struct runtime *runtime, enum frame_kind kind, bool binary,
                  const struct antiphon_span *parts, size_t n)
 {
@@ -62,15 +72,18 @@ void client_send(struct client *client, struct runtime *runtime, enum frame_kind
         return;
     if (!client->remote) {
         struct ws_conn *conn = ws_conn_find(runtime->shards[client->shard], client->conn);
-        if (conn)
-            (void)ws_conn_send(conn, message, parts, n); /* an overflow closes it, and on_close() tells */
+        /* An overflow closes it, and on_close() tells. */
+        if (conn && ws_conn_send(conn, message, parts, n) == ANTIPHON_ENOMEM)
+            lose(client, runtime, kind);
         return;
     }
     for (size_t i = 0; i < n; i++)
         len += parts[i].len;
     push = push_new(client, len);
-    if (!push)
+    if (!push) {
+        lose(client, runtime, kind);
         return;
+    }
     push->what = PUSH_FRAME;
     push->message = message;
     for (size_t i = 0; i < n; i++) {
