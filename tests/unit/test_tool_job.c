@@ -83,6 +83,7 @@ static struct tool_job *start_job(const struct registry_tool *tool, uint64_t num
     struct start start = {.options = {.tool = tool,
                                       .call_id = "call-7",
                                       .session_id = "s",
+                                      .app = "app",
                                       .user_id = "u",
                                       .agent = "a",
                                       .args = "{\"x\":1}",
@@ -165,6 +166,7 @@ static enum antiphon_status answer(void *state, struct antiphon_call *call)
     assert_string_equal(call->call_id, "call-7");
     assert_string_equal(call->session_id, "s");
     assert_string_equal(call->user_id, "u");
+    assert_string_equal(call->app, "app");
     assert_string_equal(call->agent, "a");
     assert_int_equal(call->args_len, 7);
     assert_string_equal(call->args, "{\"x\":1}");
@@ -512,7 +514,7 @@ static void a_full_pool_is_said(void **unused)
     static const struct registry_tool tool = {
         .plugin = "test", .tool = {.struct_size = sizeof(struct antiphon_tool), .name = "tool", .invoke = block}, .state = &gate};
     struct tool_job *job[104];
-    struct start start = {.options = {.tool = &tool, .call_id = "", .session_id = "", .user_id = "", .agent = "", .args = "{}",
+    struct start start = {.options = {.tool = &tool, .call_id = "", .session_id = "", .app = "", .user_id = "", .agent = "", .args = "{}",
                                       .args_len = 2, .deadline_ms = clock_now_ms() + 20000, .number = 999}};
 
     (void)unused;
@@ -540,7 +542,8 @@ static void a_full_pool_is_said(void **unused)
 static void memory_runs_out(void **unused)
 {
     static const struct registry_tool tool = TOOL(answer);
-    struct start start = {.options = {.tool = &tool, .call_id = "call-7", .session_id = "s", .user_id = "u", .agent = "a",
+    struct start start = {.options = {.tool = &tool, .call_id = "call-7", .session_id = "s",
+                                      .app = "app", .user_id = "u", .agent = "a",
                                       .args = "{\"x\":1}", .args_len = 7, .deadline_ms = clock_now_ms() + 20000}};
 
     (void)unused;
