@@ -21,12 +21,17 @@
 #define IDLE_MS  1000 /* without work, before the log is copied into the database */
 #define CLOSE_MS 4000
 
+/* A session that is to be loaded, or a question about a plugin's data; their texts lie behind the struct. */
 struct load {
     struct load *next;
-    struct store_key key; /* its texts lie behind the struct */
+    struct store_key key;
     size_t max_events;
-    store_loaded_fn *loaded;
+    store_loaded_fn *loaded; /* NULL: a question */
+    struct store_query query;
+    store_found_fn *found;
     void *ctx; /* borrowed: the caller */
+    struct store_snapshot *snapshot; /* what its reader has read */
+    struct store_rows *rows;
 };
 
 struct reader {
@@ -167,34 +172,44 @@ static struct load *next_load(struct store *store)
     return load;
 }
 
-static void answer_load(struct load *load, enum antiphon_status status,
-                        struct store_snapshot *snapshot)
+static void answer_load(const struct load *load, enum antiphon_status status,
+                        struct store_snapshot *snapshot, struct store_rows *rows)
 {
-    load->loaded(load->ctx, status, snapshot);
-    free(load);
+    if (load->loaded)
+        load->loaded(load->ctx, status, snapshot);
+    else
+        load->found(load->ctx, status, rows);
+}
+
+static enum antiphon_status read_load(struct store_reader *db, struct load *load, struct err *err)
+{
+    return load->loaded ? store_reader_load(db, &load->key, load->max_events, &load->snapshot, err)
+                        : store_reader_find(db, &load->query, &load->rows, err);
 }
 
 /* The mutex is held, and given up meanwhile. False: the closing thread has answered. */
 static bool serve_load(struct reader *reader, struct load *load, bool dropped)
 {
     struct store *store = reader->store;
-    struct store_snapshot *snapshot = NULL;
     struct err err = {.text = ""};
     enum antiphon_status status = ANTIPHON_ECANCELLED;
     reader->load = load;
     pthread_mutex_unlock(&store->mutex);
     if (!dropped)
-        status = store_reader_load(reader->db, &load->key, load->max_events, &snapshot, &err);
+        status = read_load(reader->db, load, &err);
     pthread_mutex_lock(&store->mutex);
     if (store->abandoned) {
-        store_snapshot_free(snapshot);
+        store_snapshot_free(load->snapshot);
+        store_rows_free(load->rows);
         return false;
     }
     reader->load = NULL;
     pthread_mutex_unlock(&store->mutex);
     if (status != ANTIPHON_OK && !dropped)
-        log_error("store", "a conversation could not be loaded: %s", err.text);
-    answer_load(load, status, snapshot);
+        log_error("store", "%s could not be read: %s",
+                  load->loaded ? "a conversation" : "data of a plugin", err.text);
+    answer_load(load, status, load->snapshot, load->rows);
+    free(load);
     pthread_mutex_lock(&store->mutex);
     return true;
 }
@@ -294,11 +309,14 @@ static void abandon(struct store *store)
     size_t records = store->records;
     store->head = NULL;
     store->tail = &store->head;
-    while ((load = next_load(store)) != NULL)
-        answer_load(load, ANTIPHON_ECANCELLED, NULL);
-    for (unsigned i = 0; i < store->readers_n; i++)
+    while ((load = next_load(store)) != NULL) {
+        answer_load(load, ANTIPHON_ECANCELLED, NULL, NULL);
+        free(load);
+    }
+    for (unsigned i = 0; i < store->readers_n; i++) {
         if (store->readers[i].load)
-            store->readers[i].load->loaded(store->readers[i].load->ctx, ANTIPHON_ETIMEOUT, NULL);
+            answer_load(store->readers[i].load, ANTIPHON_ETIMEOUT, NULL, NULL);
+    }
     pthread_mutex_unlock(&store->mutex);
     pthread_detach(store->writer);
     for (unsigned i = 0; i < store->readers_n; i++)
@@ -410,19 +428,10 @@ static const char *put_text(char **at, const char *text)
     return copy;
 }
 
-enum antiphon_status store_load(struct store *store, const struct store_key *key, size_t max_events,
-                                store_loaded_fn *loaded, void *ctx)
+/* Queues it, or frees it. */
+static enum antiphon_status push_load(struct store *store, struct load *load)
 {
-    size_t texts = strlen(key->app) + strlen(key->user) + strlen(key->session) + 3;
-    struct load *load = malloc(sizeof(*load) + texts);
     enum antiphon_status status = ANTIPHON_OK;
-    if (!load)
-        return ANTIPHON_ENOMEM;
-    char *at = (char *)(load + 1);
-    *load = (struct load){.max_events = max_events, .loaded = loaded, .ctx = ctx};
-    load->key.app = put_text(&at, key->app);
-    load->key.user = put_text(&at, key->user);
-    load->key.session = put_text(&at, key->session);
     pthread_mutex_lock(&store->mutex);
     if (store->closing)
         status = ANTIPHON_EUNAVAILABLE;
@@ -438,6 +447,41 @@ enum antiphon_status store_load(struct store *store, const struct store_key *key
     if (status != ANTIPHON_OK)
         free(load);
     return status;
+}
+
+enum antiphon_status store_load(struct store *store, const struct store_key *key, size_t max_events,
+                                store_loaded_fn *loaded, void *ctx)
+{
+    size_t texts = strlen(key->app) + strlen(key->user) + strlen(key->session) + 3;
+    struct load *load = malloc(sizeof(*load) + texts);
+    if (!load)
+        return ANTIPHON_ENOMEM;
+    char *at = (char *)(load + 1);
+    *load = (struct load){.max_events = max_events, .loaded = loaded, .ctx = ctx};
+    load->key.app = put_text(&at, key->app);
+    load->key.user = put_text(&at, key->user);
+    load->key.session = put_text(&at, key->session);
+    return push_load(store, load);
+}
+
+enum antiphon_status store_find(struct store *store, const struct store_query *query,
+                                store_found_fn *found, void *ctx)
+{
+    const char *const from[] = {query->plugin, query->user, query->key, query->prefix, query->text};
+    struct load *load;
+    size_t texts = 0;
+    for (size_t i = 0; i < 5; i++)
+        texts += from[i] ? strlen(from[i]) + 1 : 0;
+    load = malloc(sizeof(*load) + texts);
+    if (!load)
+        return ANTIPHON_ENOMEM;
+    char *at = (char *)(load + 1);
+    *load = (struct load){.query = {.limit = query->limit}, .found = found, .ctx = ctx};
+    const char **const to[] = {&load->query.plugin, &load->query.user, &load->query.key,
+                               &load->query.prefix, &load->query.text};
+    for (size_t i = 0; i < 5; i++)
+        *to[i] = from[i] ? put_text(&at, from[i]) : NULL;
+    return push_load(store, load);
 }
 
 void store_stats(struct store *store, struct store_stats *stats)

@@ -25,13 +25,16 @@ struct store_key {
 enum store_kind {
     STORE_SESSION, /* create the session if it is missing; json: initial state object or NULL */
     STORE_EVENT,   /* append an event; session update_time = timestamp */
-    STORE_HANDLE   /* keep json as the session's resumption handle; empty: forget it */
+    STORE_HANDLE,  /* keep json as the session's resumption handle; empty: forget it */
+    STORE_DATA,    /* a plugin's own: key is {plugin, user or "", key}; json NULL removes it. EBUSY: too many rows */
+    STORE_NOTICE,  /* json: what the model shall say; timestamp: until when; EBUSY: too many of one session */
+    STORE_NOTICE_OVER /* id: the notice that was said */
 };
 
 struct store_record {
     enum store_kind kind;
     struct store_key key;
-    const char *id;            /* EVENT */
+    const char *id;            /* EVENT, NOTICE, NOTICE_OVER */
     const char *invocation_id; /* EVENT */
     double timestamp;          /* seconds since the epoch */
     const char *json;          /* EVENT: event_data as ADK writes it (snake_case) */
@@ -39,7 +42,7 @@ struct store_record {
     /* EVENT: JSON object or NULL, merged key by key with the prefixes app:, user: and temp: (not stored);
      * values stay the text they are (state.h). */
     const char *state_delta;
-    const char *model;         /* HANDLE: what the handle is good for (model id and backend) */
+    const char *model;         /* HANDLE: what the handle is good for (model id and backend); NOTICE: the plugin */
 };
 
 /* [main] Opens or creates; runs migrations (numbered, forward only, backup first). Refuses, with a sentence for
@@ -67,6 +70,19 @@ struct store_text {
     char *text; /* owned, NUL-terminated */
     size_t len;
 };
+struct store_row { /* all owned */
+    char *key;    /* of a notice: the plugin */
+    char *id;     /* of a notice, else NULL */
+    char *value;  /* NUL-terminated */
+    size_t len;
+    double time;  /* of the last change, of a notice: until when it is worth saying */
+};
+struct store_rows {
+    struct store_row *row; /* owned */
+    size_t n;
+};
+void store_rows_free(struct store_rows *rows);
+
 struct store_snapshot {
     bool exists;
     char *state;               /* owned; merged JSON object with prefixes, "{}" if none */
@@ -74,6 +90,7 @@ struct store_snapshot {
     size_t events_n;
     char *handle, *handle_model; /* owned; NULL: none */
     double handle_time;
+    struct store_rows *notices;  /* owned; what is still to be said, oldest first */
 };
 void store_snapshot_free(struct store_snapshot *snapshot);
 
@@ -82,6 +99,19 @@ typedef void store_loaded_fn(void *ctx, enum antiphon_status status, struct stor
 /* [any] The session with its newest max_events events. Sees everything committed before the call. */
 enum antiphon_status store_load(struct store *store, const struct store_key *key, size_t max_events,
                                 store_loaded_fn *loaded, void *ctx) MUST_CHECK;
+
+/* A plugin's own data. One row by its key, or those whose key begins so, or those whose value has all words of text:
+ * the best match first, else in the order of keys. */
+struct store_query {
+    const char *plugin, *user; /* user "": nobody's */
+    const char *key, *prefix, *text; /* NULL: any */
+    unsigned limit;
+};
+/* [reader thread] rows is now yours (NULL if status is not OK). */
+typedef void store_found_fn(void *ctx, enum antiphon_status status, struct store_rows *rows);
+/* [any] Sees everything committed before the call. EBUSY as with store_load(). */
+enum antiphon_status store_find(struct store *store, const struct store_query *query, store_found_fn *found,
+                                void *ctx) MUST_CHECK;
 
 struct store_stats {
     size_t waiting_records, waiting_bytes;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/state.h"
+#include "store/store_data.h"
 #include "store/store_sql.h"
 #include "store/store_sqlite.h"
 #include "base/banned.h"
@@ -250,6 +251,8 @@ enum antiphon_status store_reader_load(struct store_reader *reader, const struct
         status = load_handle(reader, key, made, err);
     if (status == ANTIPHON_OK && max_events > 0)
         status = load_events(reader, key, max_events, made, err);
+    if (status == ANTIPHON_OK)
+        status = store_data_notices(reader->db, reader->path, key, &made->notices, err);
     /* A failure may have ended it already. */
     if (!sqlite3_get_autocommit(reader->db) && run(reader, SQL_END, &ignored) != ANTIPHON_OK)
         sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
@@ -259,6 +262,12 @@ enum antiphon_status store_reader_load(struct store_reader *reader, const struct
     }
     *snapshot = made;
     return ANTIPHON_OK;
+}
+
+enum antiphon_status store_reader_find(struct store_reader *reader, const struct store_query *query,
+                                       struct store_rows **rows, struct err *err)
+{
+    return store_data_find(reader->db, reader->path, query, rows, err);
 }
 
 void store_snapshot_free(struct store_snapshot *snapshot)
@@ -271,5 +280,6 @@ void store_snapshot_free(struct store_snapshot *snapshot)
     free(snapshot->state);
     free(snapshot->handle);
     free(snapshot->handle_model);
+    store_rows_free(snapshot->notices);
     free(snapshot);
 }

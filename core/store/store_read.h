@@ -16,4 +16,6 @@ void store_reader_close(struct store_reader *reader);
 enum antiphon_status store_reader_load(struct store_reader *reader, const struct store_key *key,
                                        size_t max_events, struct store_snapshot **snapshot,
                                        struct err *err) MUST_CHECK;
+enum antiphon_status store_reader_find(struct store_reader *reader, const struct store_query *query,
+                                       struct store_rows **rows, struct err *err) MUST_CHECK;
 #endif

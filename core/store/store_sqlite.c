@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "store/migrate.h"
 #include "store/state.h"
+#include "store/store_data.h"
 #include "store/store_sql.h"
 #include "base/banned.h"
 
@@ -74,6 +75,7 @@ struct store_sqlite {
     sqlite3 *db;
     char *path; /* owned */
     sqlite3_stmt *statements[SQL_COUNT];
+    struct store_data *data; /* owned */
     int page_size;
     int wal_pages, copied_pages; /* of the log; copied into the file */
     bool checkpoint_failing;
@@ -159,6 +161,8 @@ static enum antiphon_status configure(struct store_sqlite *self, struct err *err
         status = store_sql_int(self->db, self->path, "PRAGMA page_size", 4096, &page_size, err);
     for (int i = 0; status == ANTIPHON_OK && i < SQL_COUNT; i++)
         status = store_sql_prepare(self->db, self->path, sql[i], &self->statements[i], err);
+    if (status == ANTIPHON_OK)
+        status = store_data_open(self->db, self->path, &self->data, err);
     if (status != ANTIPHON_OK)
         return status;
     self->page_size = (int)page_size;
@@ -212,6 +216,7 @@ void store_sqlite_close(struct store_sqlite *db)
         return;
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(db->statements[i]);
+    store_data_close(db->data);
     /* The last connection copies the whole log and removes it. */
     sqlite3_close(db->db);
     free(db->path);
@@ -390,6 +395,14 @@ static enum antiphon_status write_handle(struct store_sqlite *self,
     return run_text(self, SQL_SET_HANDLE, record, record->json, record->json_len);
 }
 
+static enum antiphon_status write_data(struct store_sqlite *self, const struct store_record *record)
+{
+    bool sql_fault;
+    enum antiphon_status status = store_data_write(self->data, record, &sql_fault);
+
+    return sql_fault ? fail(self) : status;
+}
+
 static enum antiphon_status write_record(struct store_sqlite *self,
                                          const struct store_record *record)
 {
@@ -400,6 +413,10 @@ static enum antiphon_status write_record(struct store_sqlite *self,
         return write_event(self, record);
     case STORE_HANDLE:
         return write_handle(self, record);
+    case STORE_DATA:
+    case STORE_NOTICE:
+    case STORE_NOTICE_OVER:
+        return write_data(self, record);
     }
     return ANTIPHON_EINVAL;
 }

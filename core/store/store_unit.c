@@ -34,6 +34,12 @@ static bool is_complete(const struct store_record *record)
         return record->id && record->invocation_id && record->json;
     case STORE_HANDLE:
         return record->model || record->json_len == 0;
+    case STORE_DATA:
+        return true;
+    case STORE_NOTICE:
+        return record->id && record->model && record->json;
+    case STORE_NOTICE_OVER:
+        return record->id != NULL;
     }
     return false;
 }
