@@ -40,6 +40,7 @@ struct server {
     struct http_server_options http_server;
     char url[300];
     bool upstream;
+    unsigned started; /* shards */
 };
 
 /* ---- what the host functions of plugins call ---- */
@@ -124,6 +125,8 @@ static void *on_shard_start(void *ctx, struct shard *shard)
     struct server *server = ctx;
     struct sessions *sessions = NULL;
 
+    /* Put down by the shard itself: its first client may come before main has seen it start. */
+    server->runtime.shards[shard_index(shard)] = shard;
     if (sessions_new(&server->runtime, shard, &sessions))
         log_error("serve", "shard=%u out of memory", shard_index(shard));
     return sessions;
@@ -150,11 +153,13 @@ static enum antiphon_status start_shards(struct server *server, struct err *err)
     int reserve = -1;
 
     status = listener_probe(config->host, &options.port, &reserve, err);
+    server->runtime.shards_n = config->shards;
     for (unsigned i = 0; !status && i < config->shards; i++) {
+        struct shard *shard;
         options.index = i;
-        status = shard_start(&options, &server->runtime.shards[i], err);
+        status = shard_start(&options, &shard, err);
         if (!status)
-            server->runtime.shards_n = i + 1;
+            server->started = i + 1;
     }
     if (reserve >= 0)
         close(reserve);
@@ -189,8 +194,8 @@ static unsigned ask_shards(struct server *server, bool ask, uint64_t until_ms)
     static atomic_uint left; /* answers may outlive an impatient caller */
     struct timespec pause = {0, 5000000};
 
-    atomic_store(&left, server->runtime.shards_n << 24);
-    for (unsigned i = 0; i < server->runtime.shards_n; i++) {
+    atomic_store(&left, server->started << 24);
+    for (unsigned i = 0; i < server->started; i++) {
         struct ending *ending = calloc(1, sizeof(*ending));
         if (!ending)
             return 0;
@@ -342,18 +347,18 @@ static void stop(struct server *server)
 {
     struct runtime *runtime = &server->runtime;
 
-    for (unsigned i = 0; i < runtime->shards_n; i++)
+    for (unsigned i = 0; i < server->started; i++)
         shard_stop_accepting(runtime->shards[i]);
-    if (runtime->shards_n > 0)
+    if (server->started > 0)
         end_sessions(server);
     if (runtime->pool)
         pool_free(runtime->pool, POOL_END_MS);
     if (runtime->store)
         store_close(runtime->store);
     http_client_stop(server->http);
-    for (unsigned i = 0; i < runtime->shards_n; i++)
+    for (unsigned i = 0; i < server->started; i++)
         shard_stop_begin(runtime->shards[i]);
-    for (unsigned i = 0; i < runtime->shards_n; i++)
+    for (unsigned i = 0; i < server->started; i++)
         shard_stop(runtime->shards[i]);
     demo_stop(server->demo);
     assembly_free(&server->assembly);

@@ -19,7 +19,7 @@ struct runtime {
     struct store *store;
     struct pool *pool;                /* tools */
     struct directory *directory;
-    struct shard *shards[SHARD_MAX];  /* [any] after start */
+    struct shard *shards[SHARD_MAX];  /* each put down by its own shard before anybody can know of it */
     unsigned shards_n;
     const char *demo_hint;            /* NULL: not a demo */
 };
