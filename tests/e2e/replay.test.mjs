@@ -49,10 +49,10 @@ function compareSetup(event, got) {
 }
 
 // Plays a scenario against a server of its own.
-async function run(scenario) {
+async function run(t, scenario) {
   const upstream = await Upstream.start();
   const { place, args } = makeScene(scenario);
-  const server = await startServer({
+  const server = await startServer(t, {
     place, args: ['--shards', '2', ...args], env: { ...upstream.env, DEMO_AGENT_MODEL: scenario.model },
   });
   try {
@@ -67,7 +67,7 @@ async function run(scenario) {
 }
 
 describe('recorded scenarios', { concurrency: 2 }, () => {
-  for (const name of scenarioNames()) test(name, () => run(mend(readScenario(name)).scenario));
+  for (const name of scenarioNames()) test(name, (t) => run(t, mend(readScenario(name)).scenario));
 });
 
 test('every mended difference has its counter-example in a recording', () => {
@@ -83,12 +83,12 @@ describe('a difference is seen', () => {
   };
   const line = /text-hello\.jsonl:13: client 1 out text/;
 
-  test('of a word', () => assert.rejects(run(changed((events) => events.map((event) =>
+  test('of a word', (t) => assert.rejects(run(t, changed((events) => events.map((event) =>
     (event.line === 13 ? { ...event, data: event.data.replace('said', 'sang') } : event)))), line));
-  test('of an order', () => assert.rejects(run(changed((events) => {
+  test('of an order', (t) => assert.rejects(run(t, changed((events) => {
     const at = events.findIndex((event) => event.line === 13);
     return events.with(at, { ...events[at + 1], line: 13 }).with(at + 1, events[at]);
   })), line));
-  test('when more comes', () => assert.rejects(run(changed((events) => events.filter((event) => event.line !== 14))),
+  test('when more comes', (t) => assert.rejects(run(t, changed((events) => events.filter((event) => event.line !== 14))),
     /text-hello\.jsonl:18: client 1 out text/));
 });

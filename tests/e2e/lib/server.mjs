@@ -44,8 +44,9 @@ live:
   app_name: adk-streaming-ws
 ${extra}`;
 
-// Resolves once it listens. place: of makePlace(), kept by the caller; args and env as given to the program.
-export async function startServer({ place, env = {}, args = [] }) {
+// Resolves once it listens. place: of makePlace(), kept by the caller; args and env as given to the program. t: the test; a
+// server that it leaves behind, because it failed, is ended with it.
+export async function startServer(t, { place, env = {}, args = [] }) {
   const child = spawn(
     path.join(build, 'antiphon'),
     ['serve', '--port', '0', '--agents', path.join(place.folder, 'agents'), '--store', `sqlite:${place.database}`,
@@ -54,6 +55,11 @@ export async function startServer({ place, env = {}, args = [] }) {
   );
   const exited = once(child, 'exit');
   const server = { pid: child.pid, err: '', out: '' };
+  let ordered = false;
+  t.after(() => {
+    child.kill('SIGKILL');
+    if (!ordered) t.diagnostic(server.err);
+  });
   child.stderr.on('data', (data) => { server.err += data; });
   const url = await new Promise((resolve, reject) => {
     child.stdout.on('data', (data) => {
@@ -70,12 +76,14 @@ export async function startServer({ place, env = {}, args = [] }) {
     signal: (name) => child.kill(name),
     // The power goes out. What the process said is returned; a sanitizer report in it is a failure.
     async kill() {
+      ordered = true;
       child.kill('SIGKILL');
       await exited;
       if (sanitizer.test(server.err)) throw new Error(`antiphon reported:\n${server.err}`);
     },
     // Orderly; exit 0 within 5 s and no report of a sanitizer.
     async stop() {
+      ordered = true;
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 10000);
       const [code, signal] = await exited;
