@@ -1,6 +1,7 @@
 // Plays a list of events (scenario.mjs, changed by mended.mjs) against a server. What the recording says came in is sent;
 // what it says went out is waited for and compared, in the order of the recording. That order is the causality: nothing
 // is sent before what was there before it has arrived, and no clock is read but for bounds.
+import { once } from 'node:events';
 import net from 'node:net';
 import { Browser } from './browser.mjs';
 import { equal, normalise, show } from './compare.mjs';
@@ -155,7 +156,12 @@ class Replay {
     if (event.conn) await this.browsers.get(key).closed();
   }
 
-  client_out_ping() {} // at the server's leisure
+  // Every 20 s of silence, which only the long tests wait for.
+  async client_out_ping(event) {
+    if (!process.env.ANTIPHON_LONG) return;
+    const ping = once(this.browsers.get(event.conn).socket, 'ping', { signal: AbortSignal.timeout(25000) });
+    await ping.catch(() => this.fail(event, 'did not come', undefined));
+  }
 
   // ---- the model's side
 

@@ -79,27 +79,26 @@ const thoughts = {
   },
 };
 
-const everyPart = {
+// The message that has text parts, a transcript and the end of the turn at once; the part with this index, before the
+// transcript.
+function showPart(events, scenario, index) {
+  const at = first(events, (event) => isUp('in', 'binary')(event) && parsed(event).serverContent?.turnComplete &&
+    parsed(event).serverContent.modelTurn);
+  if (at < 0) return events;
+  const transcript = first(events, (event) => isFrame(event) && parsed(event).is_transcript, at);
+  return insert(events, transcript, [textFrame(scenario, 1, parsed(events[at]).serverContent.modelTurn.parts[index].text)]);
+}
+
+const withTurnComplete = {
   recorded: 'R5',
-  why: 'Every part of a message reaches the client, content first; the recorded server lost both texts of it.',
-  mend(events, scenario) {
-    const at = first(events, (event) => isUp('in', 'binary')(event) && parsed(event).serverContent?.turnComplete &&
-      parsed(event).serverContent.modelTurn);
-    if (at < 0) return events;
-    const [a, b] = parsed(events[at]).serverContent.modelTurn.parts;
-    const shown = first(events, isFrame, at);
-    return insert(events, shown, [textFrame(scenario, 1, a.text), textFrame(scenario, 1, b.text)]);
-  },
+  why: 'Text in the message that ends the turn reaches the client, before the end; the recorded server lost it.',
+  mend: (events, scenario) => showPart(events, scenario, 0),
 };
 
-const secondPart = {
+const everyPart = {
   recorded: 'R6',
-  why: 'Not only the first part of an event is looked at: the second text is shown too.',
-  // The same frames as everyPart adds; here it is said that there is a second part, and that it is shown.
-  mend: (events) => (events.some((event) => isUp('in', 'binary')(event) &&
-    (parsed(event).serverContent?.modelTurn?.parts ?? []).length > 1 &&
-    events.some((other) => isFrame(other) && parsed(other).data === parsed(event).serverContent.modelTurn.parts[1].text))
-    ? [...events] : events),
+  why: 'Every part of a message is looked at, not the first alone.',
+  mend: (events, scenario) => showPart(events, scenario, 1),
 };
 
 const deflate = {
@@ -613,7 +612,8 @@ function openApi({ default: _, type, properties, ...rest }) {
 
 // In this order: what follows sees what came before it.
 export const mended = [
-  deflate, noDeflateUpstream, rate, modality, upperCase, thoughts, everyPart, halfAnswer, noAnswer, repeated, repeatedInterrupted, secondPart,
+  deflate, noDeflateUpstream, rate, modality, upperCase, thoughts, withTurnComplete, everyPart, halfAnswer, noAnswer,
+  repeated, repeatedInterrupted,
   badFrame, junk, userIds, origin, generatedPages, hang, hang1000, refused, noModel, inFlight, goAway, oneTalk,
   heldCall, heldCancelled, heldTurn, heldFrames, cancelled, wrongType, raises, midTurn, resumes, unasked, dot, historyConfig,
   sigterm, brief, leak,
