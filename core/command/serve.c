@@ -16,13 +16,13 @@
 #include "command/command.h"
 #include "command/demo.h"
 #include "command/options.h"
+#include "command/services.h"
 #include "net/http_client.h"
 #include "net/listener.h"
 #include "net/static_files.h"
 #include "net/upstream.h"
 #include "session/link.h"
 #include "session/sessions.h"
-#include "session/tool_job.h"
 #include "base/banned.h"
 
 #define SUMMARY "Serves the web client and its WebSocket protocols until SIGTERM or SIGINT."
@@ -34,6 +34,7 @@ struct server {
     struct assembly assembly;
     struct runtime runtime;
     struct demo *demo;
+    struct services *services;
     struct http_client *http;
     struct static_files *files;
     struct ws_server_options ws;
@@ -42,81 +43,6 @@ struct server {
     bool upstream;
     unsigned started; /* shards */
 };
-
-/* ---- what the host functions of plugins call ---- */
-
-static void service_finish(void *ctx, struct antiphon_call *call, enum antiphon_status status, const char *text,
-                           size_t len)
-{
-    (void)ctx;
-    tool_job_finish(call, status, text, len);
-}
-
-static bool service_cancelled(void *ctx, const struct antiphon_call *call)
-{
-    (void)ctx;
-    return tool_job_cancelled(call);
-}
-
-static void service_progress(void *ctx, struct antiphon_call *call, const char *text, size_t len)
-{
-    (void)ctx;
-    tool_job_progress(call, text, len);
-}
-
-static void service_emit(void *ctx, antiphon_sink sink, const struct antiphon_event *event)
-{
-    struct server *server = ctx;
-
-    sessions_emit(&server->runtime, sink, event);
-}
-
-static void service_wake(void *ctx, antiphon_sink sink)
-{
-    struct server *server = ctx;
-
-    sessions_wake(&server->runtime, sink);
-}
-
-static enum antiphon_status service_ws_open(void *ctx, antiphon_sink sink,
-                                            const struct antiphon_ws_request *request,
-                                            const struct antiphon_ws_handlers *handlers, void *handlers_ctx,
-                                            struct antiphon_ws **ws)
-{
-    struct shard *shard = shard_self();
-    struct upstream *upstream = NULL;
-    enum antiphon_status status;
-
-    (void)ctx;
-    (void)sink;
-    if (!shard)
-        return ANTIPHON_EINVAL;
-    status = upstream_open(shard, request, handlers, handlers_ctx, &upstream);
-    if (!status)
-        *ws = (struct antiphon_ws *)upstream;
-    return status;
-}
-
-static enum antiphon_status service_ws_send(void *ctx, struct antiphon_ws *ws, enum antiphon_ws_kind kind,
-                                            const struct antiphon_span *parts, size_t n)
-{
-    (void)ctx;
-    return upstream_send((struct upstream *)ws, kind, parts, n);
-}
-
-static void service_ws_close(void *ctx, struct antiphon_ws *ws, int code, const char *reason)
-{
-    (void)ctx;
-    upstream_close((struct upstream *)ws, code, reason);
-}
-
-static enum antiphon_status service_http(void *ctx, const struct antiphon_http_request *request,
-                                         antiphon_http_done_fn *done, void *done_ctx)
-{
-    struct server *server = ctx;
-
-    return http_client_submit(server->http, request, done, done_ctx);
-}
 
 /* ---- shards ---- */
 
@@ -259,6 +185,8 @@ static enum antiphon_status open_parts(struct server *server, struct err *err)
         status = pool_new("tools", config->limits.tool_threads, config->limits.tool_jobs, &server->runtime.pool);
     if (!status)
         status = store_open(&store, &server->runtime.store, err);
+    if (!status)
+        status = services_open(&server->runtime, server->http, &server->services);
     return status;
 }
 
@@ -300,16 +228,6 @@ static enum antiphon_status start_demo(struct server *server, struct report *rep
 
 static enum antiphon_status start(struct server *server, const struct config_flags *flags, struct report *report)
 {
-    const struct host_services services = {.ctx = server,
-                                           .finish = service_finish,
-                                           .cancelled = service_cancelled,
-                                           .progress = service_progress,
-                                           .emit = service_emit,
-                                           .wake = service_wake,
-                                           .ws_open = service_ws_open,
-                                           .ws_send = service_ws_send,
-                                           .ws_close = service_ws_close,
-                                           .http = service_http};
     enum antiphon_status status;
     struct err err = {0};
 
@@ -327,13 +245,14 @@ static enum antiphon_status start(struct server *server, const struct config_fla
     if (status)
         goto out;
     status = start_demo(server, report);
-    if (!status)
-        status = assembly_load_plugins(&server->assembly, &services, report);
     if (status)
         return status;
     status = open_parts(server, &err);
     if (status)
         goto out;
+    status = assembly_load_plugins(&server->assembly, services_table(server->services), report);
+    if (status)
+        return status;
     fill_options(server);
     status = start_shards(server, &err);
 out:
@@ -351,6 +270,7 @@ static void stop(struct server *server)
         shard_stop_accepting(runtime->shards[i]);
     if (server->started > 0)
         end_sessions(server);
+    services_close(server->services);
     if (runtime->pool)
         pool_free(runtime->pool, POOL_END_MS);
     if (runtime->store)
@@ -362,6 +282,7 @@ static void stop(struct server *server)
         shard_stop(runtime->shards[i]);
     demo_stop(server->demo);
     assembly_free(&server->assembly);
+    services_free(server->services);
     directory_free(runtime->directory);
     static_files_free(server->files);
     if (server->upstream)

@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "store/store_data.h"
+#include "store/store_wait.h"
 
 struct found {
     sem_t ready;
@@ -263,12 +264,50 @@ static void notices_wait(void **state)
     store_close(store);
 }
 
+static bool collect_row(void *ctx, const struct antiphon_row *row)
+{
+    char *list = ctx;
+
+    assert_int_equal(row->struct_size, sizeof(*row));
+    assert_int_equal(row->len, strlen(row->value));
+    assert_true(row->updated_ms > 1700000000000);
+    snprintf(list + strlen(list), 200 - strlen(list), "%s=%s;", row->key, row->value);
+    return strcmp(row->key, "b") != 0;
+}
+
+static void calls_wait_for_the_answer(void **state)
+{
+    struct store *store = open_store();
+    struct antiphon_store_query ask = {.struct_size = sizeof(ask), .user_id = "ann", .limit = 10};
+    char value[8] = "", list[200] = "";
+    size_t len = 0;
+
+    (void)state;
+    assert_int_equal(store_wait_get(store, "notes", "ann", "a", value, sizeof(value), &len), ANTIPHON_ENOTFOUND);
+    assert_int_equal(store_wait_put(store, "notes", "ann", "a", "1234567", 7), ANTIPHON_OK);
+    assert_int_equal(store_wait_put(store, "notes", "ann", "b", "2", 1), ANTIPHON_OK);
+    assert_int_equal(store_wait_put(store, "notes", "ann", "c", "", 0), ANTIPHON_OK);
+    assert_int_equal(store_wait_get(store, "notes", "ann", "a", value, sizeof(value), &len), ANTIPHON_OK);
+    assert_string_equal(value, "1234567");
+    assert_int_equal(store_wait_get(store, "notes", "ann", "a", value, 7, &len), ANTIPHON_ETOOBIG);
+    assert_int_equal(len, 7);
+    assert_int_equal(store_wait_get(store, "notes", "ann", "c", value, sizeof(value), NULL), ANTIPHON_OK);
+    assert_string_equal(value, "");
+    assert_int_equal(store_wait_get(store, "notes", NULL, "a", value, sizeof(value), &len), ANTIPHON_ENOTFOUND);
+    assert_int_equal(store_wait_find(store, "notes", &ask, collect_row, list), ANTIPHON_OK);
+    assert_string_equal(list, "a=1234567;b=2;");
+    assert_int_equal(store_wait_put(store, "notes", "ann", "a", NULL, 0), ANTIPHON_OK);
+    assert_int_equal(store_wait_get(store, "notes", "ann", "a", value, sizeof(value), &len), ANTIPHON_ENOTFOUND);
+    store_close(store);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         T(rows_are_kept),     T(keys_by_prefix),       T(texts_are_found), T(best_match_first),
         T(rows_have_a_bound), T(answers_have_a_bound), T(notices_wait),
+        T(calls_wait_for_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
