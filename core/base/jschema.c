@@ -12,8 +12,10 @@
 #include "base/banned.h"
 
 #define MAX_PATTERN 256 /* bytes */
-#define MAX_REPETITION                                                                             \
-    1000            /* product of a pattern's {n,m}: glibc copies the automaton that often */
+#define MAX_REPETITION 256 /* product of a pattern's {n,m}: glibc copies the automaton that often */
+/* That product times the operators that may match nothing: glibc's closures over them grow with its square.
+ * (a?b?c?d?e?f?){1000} would take 283 MB, ((a*b*c*)*){1000} ten seconds. */
+#define MAX_PATTERN_COST 1024
 #define MAX_WORD 64 /* bytes of a word that has a nearest one */
 
 struct compiler {
@@ -212,7 +214,7 @@ static unsigned long repetition(const char *at)
 static const char *pattern_fault(const char *pattern)
 {
     const char *fault = NULL;
-    unsigned long repeats = 1;
+    unsigned long repeats = 1, loose = 0;
 
     if (strlen(pattern) > MAX_PATTERN)
         return "is too long";
@@ -232,8 +234,9 @@ static const char *pattern_fault(const char *pattern)
         }
         if (*at == '\0')
             break;
+        loose += strchr("?*+|{", *at) != NULL;
     }
-    return fault;
+    return !fault && repeats > 1 && repeats * loose > MAX_PATTERN_COST ? "repeats too often" : fault;
 }
 
 static enum antiphon_status take_pattern(struct compiler *c, cJSON *value)
