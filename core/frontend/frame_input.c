@@ -41,14 +41,12 @@ static enum antiphon_status refuse_size(struct client_fault *fault, enum antipho
     return status;
 }
 
-/* Sets data, len and encoding from base64 text; the standard form is borrowed, every other is
- * rewritten in scratch. */
-static enum antiphon_status set_base64(const char *text, size_t len, struct buf *scratch,
-                                       struct client_input *input, size_t *decoded,
+/* Sets data, len and encoding from base64 text that was checked; the standard form is borrowed,
+ * every other is rewritten in scratch. */
+static enum antiphon_status set_base64(const char *text, size_t len, enum base64_form form,
+                                       struct buf *scratch, struct client_input *input,
                                        struct client_fault *fault)
 {
-    enum base64_form form = base64_check(text, len, decoded);
-
     if (form == BASE64_BAD)
         return frame_input_refuse(fault, "bad_data", base64_hint, "data is not base64");
     input->encoding = ANTIPHON_BASE64;
@@ -65,20 +63,26 @@ static enum antiphon_status set_base64(const char *text, size_t len, struct buf 
     return ANTIPHON_OK;
 }
 
-static enum antiphon_status set_audio(const char *text, size_t len, struct buf *scratch,
-                                      struct client_input *input, struct client_fault *fault)
+/* A base64 text that base64_check() found to be of this form and to stand for so many bytes. */
+struct checked {
+    enum base64_form form;
+    size_t decoded;
+};
+
+static enum antiphon_status set_audio(const char *text, size_t len, struct checked checked,
+                                      struct buf *scratch, struct client_input *input,
+                                      struct client_fault *fault)
 {
-    size_t decoded = 0;
-    enum antiphon_status status = set_base64(text, len, scratch, input, &decoded, fault);
+    enum antiphon_status status = set_base64(text, len, checked.form, scratch, input, fault);
 
     if (status)
         return status;
-    if (decoded % 2 != 0)
+    if (checked.decoded % 2 != 0)
         return frame_input_refuse(fault, "bad_audio", audio_hint,
                                   "%zu bytes of PCM are not a whole number of 16-bit samples",
-                                  decoded);
+                                  checked.decoded);
     input->type = CLIENT_AUDIO;
-    input->pcm_bytes = decoded;
+    input->pcm_bytes = checked.decoded;
     return ANTIPHON_OK;
 }
 
@@ -111,19 +115,20 @@ enum antiphon_status frame_input_splice(const char *data, size_t len, struct buf
                                         struct client_input *input, struct client_fault *fault,
                                         bool *taken)
 {
+    struct checked checked = {BASE64_BAD, 0};
     struct antiphon_span middle;
-    size_t decoded = 0;
 
     *taken = false;
     for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
         if (!spelling_match(&spellings[i], data, len, &middle))
             continue;
         /* Not base64 as it lies there may still be base64 written with JSON escapes. */
-        if (base64_check(middle.data, middle.len, &decoded) == BASE64_BAD)
+        checked.form = base64_check(middle.data, middle.len, &checked.decoded);
+        if (checked.form == BASE64_BAD)
             continue;
         *taken = true;
         input->spliced = true;
-        return set_audio(middle.data, middle.len, scratch, input, fault);
+        return set_audio(middle.data, middle.len, checked, scratch, input, fault);
     }
     return ANTIPHON_OK;
 }
@@ -215,13 +220,15 @@ static enum antiphon_status keep(const char *text, size_t len, struct buf *scrat
 static enum antiphon_status media_base64(const char *text, struct buf *scratch,
                                          struct client_input *input, struct client_fault *fault)
 {
+    struct checked checked = {BASE64_BAD, 0};
     enum antiphon_status status;
-    size_t decoded = 0, len = strlen(text);
+    size_t len = strlen(text);
 
+    checked.form = base64_check(text, len, &checked.decoded);
     if (input->type == CLIENT_AUDIO)
-        status = set_audio(text, len, scratch, input, fault);
+        status = set_audio(text, len, checked, scratch, input, fault);
     else
-        status = set_base64(text, len, scratch, input, &decoded, fault);
+        status = set_base64(text, len, checked.form, scratch, input, fault);
     if (!status && input->data == text)
         status = keep(text, len, scratch, input, fault);
     return status;

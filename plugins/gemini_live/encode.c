@@ -89,12 +89,33 @@ static enum antiphon_status media(const struct encode_style *style,
     return status;
 }
 
+/* Nearly all there is: base64 at the usual rate goes between two constants. */
+static void usual_audio(const struct encode_style *style, const struct antiphon_event *event,
+                        struct encode_message *message)
+{
+    static const char chunks[] = "{\"realtimeInput\":{\"mediaChunks\":[{\"mimeType\":"
+                                 "\"audio/pcm;rate=16000\",\"data\":\"";
+    static const char blob[] = "{\"realtimeInput\":{\"audio\":{\"mimeType\":"
+                               "\"audio/pcm;rate=16000\",\"data\":\"";
+    if (style->media_chunks)
+        add_part(message, chunks, sizeof chunks - 1);
+    else
+        add_part(message, blob, sizeof blob - 1);
+    add_part(message, event->data, event->len);
+    add_text(message, style->media_chunks ? "\"}]}}" : "\"}}}");
+}
+
 static enum antiphon_status audio(const struct encode_style *style,
                                   const struct antiphon_event *event,
                                   struct encode_message *message)
 {
     struct text mime = {0};
     message->kind = ANTIPHON_WS_AUDIO;
+    if (event->encoding == ANTIPHON_BASE64 &&
+        (!event->sample_rate || event->sample_rate == INPUT_RATE)) {
+        usual_audio(style, event, message);
+        return ANTIPHON_OK;
+    }
     text_printf(&mime, "audio/pcm;rate=%u", event->sample_rate ? event->sample_rate : INPUT_RATE);
     enum antiphon_status status =
         mime.failed ? ANTIPHON_ENOMEM : media(style, event, mime.data, message);
