@@ -119,42 +119,73 @@ void upstream_io_flush(struct upstream *upstream)
     stream_want_write(&upstream->stream, false);
 }
 
-static struct upstream_out *out_new(struct upstream *upstream, enum antiphon_ws_kind kind,
-                                    enum ws_frame_opcode opcode, const struct antiphon_span *parts,
-                                    size_t n, size_t len)
+/* The whole frame in at (WS_FRAME_MAX_HEADER + len bytes); returns its length. */
+static size_t build(struct upstream *upstream, enum ws_frame_opcode opcode, const struct antiphon_span *parts,
+                    size_t n, size_t len, unsigned char *at)
 {
-    struct upstream_out *out = malloc(sizeof(*out) + WS_FRAME_MAX_HEADER + len);
     unsigned char mask[4];
-    size_t at = 0;
+    size_t done = 0, head;
 
-    if (!out)
-        return NULL;
-    *out = (struct upstream_out){.kind = kind};
     upstream_pool_mask(shard_upstream_pool(upstream->shard), mask);
-    out->len = ws_frame_header(opcode, len, mask, out->data);
+    head = ws_frame_header(opcode, len, mask, at);
     for (size_t i = 0; i < n; i++) {
-        ws_frame_mask(out->data + out->len + at, parts[i].data, parts[i].len, mask, at);
-        at += parts[i].len;
+        ws_frame_mask(at + head + done, parts[i].data, parts[i].len, mask, done);
+        done += parts[i].len;
     }
-    out->len += len;
+    return head + len;
+}
+
+static struct upstream_out *out_alloc(enum antiphon_ws_kind kind, size_t len)
+{
+    struct upstream_out *out = malloc(sizeof(*out) + len);
+
+    if (out)
+        *out = (struct upstream_out){.kind = kind, .len = len};
     return out;
 }
 
-static enum antiphon_status out_send(struct upstream *upstream, struct upstream_out *out)
+/* A frame that waits behind others, or is too large for the pool's buffer. */
+static enum antiphon_status send_queued(struct upstream *upstream, enum antiphon_ws_kind kind,
+                                        enum ws_frame_opcode opcode, const struct antiphon_span *parts, size_t n,
+                                        size_t len)
 {
-    if (upstream->first) {
-        out_append(upstream, out);
+    struct upstream_out *out = out_alloc(kind, WS_FRAME_MAX_HEADER + len);
+    bool idle = !upstream->first;
+
+    if (!out)
+        return ANTIPHON_ENOMEM;
+    out->len = build(upstream, opcode, parts, n, len, out->data);
+    out_append(upstream, out);
+    if (idle)
+        upstream_io_flush(upstream);
+    return upstream->broken ? ANTIPHON_EUNAVAILABLE : ANTIPHON_OK;
+}
+
+/* The usual case: nothing waits and the socket takes it all, so no memory is needed. */
+static enum antiphon_status send_frame(struct upstream *upstream, enum antiphon_ws_kind kind,
+                                       enum ws_frame_opcode opcode, const struct antiphon_span *parts, size_t n,
+                                       size_t len)
+{
+    struct upstream_pool *pool = shard_upstream_pool(upstream->shard);
+    struct upstream_out *out;
+    size_t total, at = 0;
+    ssize_t put;
+
+    if (upstream->first || len > UPSTREAM_POOL_WRITE_BYTES - WS_FRAME_MAX_HEADER)
+        return send_queued(upstream, kind, opcode, parts, n, len);
+    total = build(upstream, opcode, parts, n, len, pool->write);
+    while (at < total && (put = stream_write(&upstream->stream, (const char *)pool->write + at, total - at)) >= 0)
+        at += (size_t)put;
+    if (at == total)
         return ANTIPHON_OK;
-    }
-    if (out_write(upstream, out)) {
-        free(out);
-        return ANTIPHON_OK;
-    }
-    if (upstream->broken) {
-        free(out);
+    out = put == STREAM_AGAIN ? out_alloc(kind, total) : NULL;
+    if (!out) { /* a frame that is half out cannot be taken back */
         on_write_failed(upstream);
         return ANTIPHON_EUNAVAILABLE;
     }
+    memcpy(out->data, pool->write, total);
+    out->at = at;
+    out->started = true;
     out_append(upstream, out);
     stream_want_write(&upstream->stream, true);
     return ANTIPHON_OK;
@@ -163,7 +194,6 @@ static enum antiphon_status out_send(struct upstream *upstream, struct upstream_
 enum antiphon_status upstream_send(struct upstream *upstream, enum antiphon_ws_kind kind,
                                    const struct antiphon_span *parts, size_t n)
 {
-    struct upstream_out *out;
     size_t len = 0;
 
     if (upstream->phase != OPEN || upstream->dead || upstream->broken)
@@ -178,20 +208,17 @@ enum antiphon_status upstream_send(struct upstream *upstream, enum antiphon_ws_k
                        len < UPSTREAM_MAX_AUDIO_BYTES ? UPSTREAM_MAX_AUDIO_BYTES - len : 0);
     else if (upstream->control_bytes && upstream->control_bytes + len > UPSTREAM_MAX_CONTROL_BYTES)
         return ANTIPHON_EBUSY;
-    out = out_new(upstream, kind, WS_FRAME_TEXT, parts, n, len);
-    if (!out)
-        return ANTIPHON_ENOMEM;
     metrics_add(METRIC_upstream_messages_out, 1);
     metrics_add(METRIC_upstream_bytes_out, len);
-    return out_send(upstream, out);
+    return send_frame(upstream, kind, WS_FRAME_TEXT, parts, n, len);
 }
 
 void upstream_io_close(struct upstream *upstream, int code, const char *reason)
 {
+    unsigned char frame[WS_FRAME_MAX_HEADER + WS_FRAME_MAX_CONTROL];
     unsigned char payload[2 + MAX_REASON_BYTES] = {(unsigned char)(code >> 8), (unsigned char)code};
-    size_t len = reason ? strlen(reason) : 0;
+    size_t len = reason ? strlen(reason) : 0, total;
     struct antiphon_span part = {payload, 2};
-    struct upstream_out *out;
 
     if (upstream->phase != OPEN || upstream->broken || upstream->first)
         return;
@@ -200,10 +227,9 @@ void upstream_io_close(struct upstream *upstream, int code, const char *reason)
     if (len)
         memcpy(payload + 2, reason, len);
     part.len = code == 1005 ? 0 : 2 + len;
-    out = out_new(upstream, ANTIPHON_WS_CONTROL, WS_FRAME_CLOSE, &part, 1, part.len);
-    if (out)
-        out_write(upstream, out);
-    free(out);
+    total = build(upstream, WS_FRAME_CLOSE, &part, 1, part.len, frame);
+    if (stream_write(&upstream->stream, (const char *)frame, total) != (ssize_t)total)
+        upstream->broken = true; /* nothing more can be said */
 }
 
 /* ---- reading frames
@@ -234,7 +260,6 @@ static void on_close_frame(struct upstream *upstream, const char *payload, size_
 static void on_control(struct upstream *upstream, const struct ws_frame_item *item)
 {
     struct antiphon_span part = {item->data, item->len};
-    struct upstream_out *out;
 
     if (item->opcode == WS_FRAME_CLOSE) {
         on_close_frame(upstream, item->data, item->len);
@@ -244,8 +269,7 @@ static void on_control(struct upstream *upstream, const struct ws_frame_item *it
     if (item->opcode != WS_FRAME_PING || upstream->broken ||
         upstream->control_bytes > UPSTREAM_MAX_CONTROL_BYTES)
         return;
-    out = out_new(upstream, ANTIPHON_WS_CONTROL, WS_FRAME_PONG, &part, 1, item->len);
-    if (out && out_send(upstream, out))
+    if (send_frame(upstream, ANTIPHON_WS_CONTROL, WS_FRAME_PONG, &part, 1, item->len))
         return; /* on_broken() will tell */
 }
 

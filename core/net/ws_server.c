@@ -20,6 +20,10 @@
 #define CLOSE_ANSWER_MS  5000u
 #define MAX_REASON_BYTES 123u
 #define MAX_OUT_BYTES    (64u * 1024 * 1024) /* one message; far beyond what anybody sends */
+#define DIRECT_BYTES     65536u /* a message that is expected to be taken at once needs no memory of its own */
+/* What may be written after the socket said it takes more, before it is asked again. The answer goes by what
+ * is not sent yet (TCP_NOTSENT_LOWAT), so that much more than that limit can wait in the kernel. */
+#define CREDIT_BYTES     16384u
 
 /* One message to the client. LWS_PRE bytes stay free in front of the payload for the frame header.
  */
@@ -41,6 +45,7 @@ struct ws_conn { /* [shard] */
     struct ws_out *first, **last; /* owned; what the socket did not take yet, in order */
     size_t control_bytes, audio_bytes;
     unsigned control_messages;
+    unsigned credit;    /* bytes that may be written without asking the socket */
     struct timer timer; /* stall, or the bound of a flush before the close */
     uint64_t acked;     /* when the timer was armed for a stall */
     bool closing;       /* close_code is decided, no more messages in */
@@ -55,6 +60,7 @@ struct ws_server { /* [shard] */
     struct shard *shard;
     const struct ws_server_options *options; /* borrowed */
     struct slots *conns;
+    unsigned char direct[LWS_PRE + DIRECT_BYTES];
 };
 
 /* ---- the table
@@ -227,15 +233,34 @@ static void on_flush_timeout(void *ctx)
     conn_kill(ctx, 1006);
 }
 
-static bool out_write(struct ws_conn *conn, struct ws_out *out)
+/* data has LWS_PRE bytes in front. */
+static bool write_message(struct ws_conn *conn, bool binary, unsigned char *data, size_t len)
 {
-    int n = lws_write(conn->wsi, out->data + LWS_PRE, out->len,
-                      out->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
+    int n = lws_write(conn->wsi, data, len, binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
 
-    if (n < (int)out->len)
+    if (n < (int)len)
         return false;
     metrics_add(METRIC_client_messages_out, 1);
-    metrics_add(METRIC_client_bytes_out, out->len);
+    metrics_add(METRIC_client_bytes_out, len);
+    return true;
+}
+
+static bool out_write(struct ws_conn *conn, struct ws_out *out)
+{
+    return write_message(conn, out->binary, out->data + LWS_PRE, out->len);
+}
+
+/* Whether the socket would take len bytes more. */
+static bool may_write(struct ws_conn *conn, size_t len)
+{
+    if (lws_partial_buffered(conn->wsi))
+        return false;
+    if (conn->credit < len) {
+        if (lws_send_pipe_choked(conn->wsi))
+            return false;
+        conn->credit = CREDIT_BYTES;
+    }
+    conn->credit -= len < conn->credit ? (unsigned)len : conn->credit;
     return true;
 }
 
@@ -262,11 +287,21 @@ static enum antiphon_status out_queue(struct ws_conn *conn, struct ws_out *out)
     return ANTIPHON_OK;
 }
 
+static void join(const struct antiphon_span *parts, size_t n, unsigned char *at)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].len)
+            memcpy(at, parts[i].data, parts[i].len);
+        at += parts[i].len;
+    }
+}
+
 enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message message,
                                   const struct antiphon_span *parts, size_t n)
 {
     struct ws_out *out;
-    size_t len = 0, at = LWS_PRE;
+    unsigned char *direct = conn->server->direct + LWS_PRE;
+    size_t len = 0;
 
     if (conn->closing || !conn->wsi)
         return ANTIPHON_EUNAVAILABLE;
@@ -275,16 +310,18 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
             return ANTIPHON_ETOOBIG;
         len += parts[i].len;
     }
+    if (!conn->first && len <= DIRECT_BYTES && may_write(conn, len)) {
+        join(parts, n, direct);
+        if (!write_message(conn, message.binary, direct, len))
+            conn_kill(conn, 1006);
+        return conn->dead ? ANTIPHON_EUNAVAILABLE : ANTIPHON_OK;
+    }
     out = malloc(sizeof(*out) + LWS_PRE + len);
     if (!out)
         return ANTIPHON_ENOMEM;
     *out = (struct ws_out){.kind = message.kind, .binary = message.binary, .len = len};
-    for (size_t i = 0; i < n; i++) {
-        if (parts[i].len)
-            memcpy(out->data + at, parts[i].data, parts[i].len);
-        at += parts[i].len;
-    }
-    if (conn->first || lws_send_pipe_choked(conn->wsi))
+    join(parts, n, out->data + LWS_PRE);
+    if (conn->first || !may_write(conn, len))
         return out_queue(conn, out);
     if (!out_write(conn, out))
         conn_kill(conn, 1006);
@@ -443,7 +480,8 @@ int ws_server_on_writeable(struct lws *wsi)
 
     if (!conn || conn->dead)
         return -1;
-    while (conn->first && (!moved || !lws_send_pipe_choked(wsi))) {
+    conn->credit = CREDIT_BYTES; /* it has just said so */
+    while (conn->first && (!moved || may_write(conn, conn->first->len))) {
         out = out_pop(conn);
         moved = out_write(conn, out);
         free(out);
