@@ -165,15 +165,16 @@ void loop_run(struct loop *loop)
     struct epoll_event events[EVENTS_PER_WAKE];
 
     while (!loop->stop) {
-        struct timespec wait = {0, 0}, *until = NULL;
+        struct timespec wait;
         int n;
         if (loop->timers) {
             uint64_t now = loop_now(), due = loop->heap[1]->due_ns;
             uint64_t ns = due > now ? due - now : 0;
             wait = (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
-            until = &wait;
+            n = epoll_pwait2(loop->epoll, events, EVENTS_PER_WAKE, &wait, NULL);
+        } else {
+            n = epoll_wait(loop->epoll, events, EVENTS_PER_WAKE, -1);
         }
-        n = epoll_pwait2(loop->epoll, events, EVENTS_PER_WAKE, until, NULL);
         loop->wakes++;
         if (n < 0 && errno != EINTR)
             break;
