@@ -251,6 +251,11 @@ void host_set_manifest(struct host *host, const struct manifest *manifest)
     host->manifest = manifest;
 }
 
+void host_set_secrets(struct host *host, const struct secrets *secrets)
+{
+    host->secrets = secrets;
+}
+
 void host_begin(struct host *host)
 {
     host->opener = pthread_self();

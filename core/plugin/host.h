@@ -13,6 +13,7 @@
 #define PLUGIN_HOST_H
 #include "plugin/manifest.h"
 #include "plugin/registry.h"
+#include "plugin/secrets.h"
 
 #define HOST_MAX_TOOLS    256               /* of one plugin; more are refused with EBUSY */
 #define HOST_MAX_MODELS   16                /* likewise */
@@ -40,6 +41,9 @@ const struct antiphon_host *host_table(const struct host *host);
 /* What the plugin's manifest says: fills in what its tools leave away and bounds what it may do. Borrowed; NULL: it has
  * none, and nothing is bounded. Before host_begin(). */
 void host_set_manifest(struct host *host, const struct manifest *manifest);
+
+/* What http() fills in. Borrowed; NULL: whoever is behind the services does that. */
+void host_set_secrets(struct host *host, const struct secrets *secrets);
 
 void host_begin(struct host *host);
 void host_end(struct host *host);

@@ -10,9 +10,143 @@
 #include "plugin/registration.h"
 #include "base/banned.h"
 
-enum antiphon_status host_http(const struct antiphon_host *h,
-                                      const struct antiphon_http_request *request,
-                                      antiphon_http_done_fn *done, void *done_ctx)
+#define MAX_HEADERS      64
+#define MAX_FILLED_BYTES ((size_t)16 << 20) /* of headers and body with their secrets */
+
+/* ---- what the manifest permits ------------------------------------------------------------------------ */
+
+/* The host of a URL as curl will understand it; false where the two of us could disagree. */
+static bool host_of_url(const char *url, char *host, size_t size)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    const char *at = strstr(url, "://");
+    size_t len;
+
+    if (!at)
+        return false;
+    at += 3;
+    if (*at == '[') {
+        at++;
+        len = strspn(at, "0123456789abcdefABCDEF:.");
+        if (at[len] != ']' || !strchr(":/?#", at[len + 1]))
+            return false;
+    } else {
+        len = strspn(at, plain);
+        if (!strchr(":/?#", at[len]))
+            return false;
+    }
+    if (len == 0 || len >= size)
+        return false;
+    const char *port = at + len + (at[len] == ']');
+    if (*port == ':' && !strchr("/?#", port[1 + strspn(port + 1, "0123456789")]))
+        return false;
+    memcpy(host, at, len);
+    host[len] = '\0';
+    return true;
+}
+
+static enum antiphon_status check_permission(const struct host *host, struct antiphon_http_request *request)
+{
+    char name[256];
+
+    if (!host->manifest)
+        return ANTIPHON_OK;
+    if ((request->flags & ANTIPHON_HTTP_ALLOW_PRIVATE) && !manifest_permits(host->manifest, "private")) {
+        log_error(host->name, "http() to private addresses was refused: the manifest does not ask for \"private\"");
+        return ANTIPHON_EDENIED;
+    }
+    if (manifest_permits_host(host->manifest, "")) /* any */
+        return ANTIPHON_OK;
+    if (!host_of_url(request->url, name, sizeof(name)) || !manifest_permits_host(host->manifest, name)) {
+        log_error(host->name, "http() was refused: the manifest does not ask for that host under \"http\"");
+        return ANTIPHON_EDENIED;
+    }
+    request->flags |= ANTIPHON_HTTP_NO_REDIRECT;
+    return ANTIPHON_OK;
+}
+
+/* ---- secrets ------------------------------------------------------------------------------------------- */
+
+/* A request with its secrets filled in: everything in one piece of memory, which is wiped. */
+struct filled {
+    struct buf text;
+    const char *headers[2 * MAX_HEADERS + 1];
+    size_t at[2 * MAX_HEADERS + 1]; /* places in text; 0: taken over as it is */
+};
+
+static bool wants_secrets(const struct antiphon_http_request *request)
+{
+    if (request->body_len && secrets_wanted(request->body, request->body_len))
+        return true;
+    for (size_t i = 0; request->headers && request->headers[i] && request->headers[i + 1]; i += 2) {
+        if (secrets_wanted(request->headers[i + 1], strlen(request->headers[i + 1])))
+            return true;
+    }
+    return false;
+}
+
+static enum antiphon_status fill(const struct secrets *secrets, struct antiphon_http_request *request,
+                                 struct filled *filled)
+{
+    struct buf *text = &filled->text;
+    /* At once, so that growing leaves no copies behind where it can be helped. */
+    enum antiphon_status status = buf_reserve(text, request->body_len + 16384);
+    size_t n = 0, body;
+
+    if (!status)
+        status = buf_append(text, "", 1);
+
+    while (!status && request->headers && request->headers[n] && request->headers[n + 1]) {
+        if (n == 2 * MAX_HEADERS)
+            return ANTIPHON_ETOOBIG;
+        filled->headers[n] = request->headers[n];
+        filled->at[n + 1] = text->len;
+        status = secrets_fill(secrets, request->headers[n + 1], strlen(request->headers[n + 1]), text);
+        if (!status)
+            status = buf_append(text, "", 1);
+        n += 2;
+    }
+    body = text->len;
+    if (!status && request->body_len)
+        status = secrets_fill(secrets, request->body, request->body_len, text);
+    if (status)
+        return status;
+    for (size_t i = 1; i < n; i += 2)
+        filled->headers[i] = text->data + filled->at[i];
+    filled->headers[n] = NULL;
+    request->headers = filled->headers;
+    if (request->body_len) {
+        request->body = text->data + body;
+        request->body_len = text->len - body;
+    }
+    request->flags |= ANTIPHON_HTTP_NO_REDIRECT;
+    return ANTIPHON_OK;
+}
+
+static enum antiphon_status send_filled(const struct host *host, struct antiphon_http_request *request,
+                                        antiphon_http_done_fn *done, void *done_ctx)
+{
+    const struct host_services *services = host->services;
+    struct filled *filled = calloc(1, sizeof(*filled));
+    enum antiphon_status status;
+
+    if (!filled)
+        return ANTIPHON_ENOMEM;
+    buf_init(&filled->text, MAX_FILLED_BYTES);
+    status = fill(host->secrets, request, filled);
+    if (status == ANTIPHON_EINVAL)
+        log_error(host->name, "http() was refused: the configuration has no secret of that name");
+    if (!status)
+        status = services->http(services->ctx, request, done, done_ctx);
+    if (filled->text.data)
+        explicit_bzero(filled->text.data, filled->text.cap);
+    buf_deinit(&filled->text);
+    free(filled);
+    return status;
+}
+
+enum antiphon_status host_http(const struct antiphon_host *h, const struct antiphon_http_request *request,
+                               antiphon_http_done_fn *done, void *done_ctx)
 {
     const struct host *host = host_of(h);
     struct antiphon_http_request full;
@@ -23,10 +157,19 @@ enum antiphon_status host_http(const struct antiphon_host *h,
         log_error(host->name, "http() without size, url, body or done() was refused");
         return ANTIPHON_EINVAL;
     }
+    if (secrets_wanted(full.url, strlen(full.url))) {
+        log_error(host->name, "http() was refused: a URL never holds a secret");
+        return ANTIPHON_EINVAL;
+    }
     if (!full.method)
         full.method = full.body ? "POST" : "GET";
     if (!host->services->http)
         return ANTIPHON_EUNAVAILABLE;
+    enum antiphon_status status = check_permission(host, &full);
+    if (status)
+        return status;
+    if (host->secrets && wants_secrets(&full))
+        return send_filled(host, &full, done, done_ctx);
     return host->services->http(host->services->ctx, &full, done, done_ctx);
 }
 

@@ -7,6 +7,7 @@
 
 #include "plugin/host.h"
 #include "plugin/manifest.h"
+#include "plugin/secrets.h"
 
 #define HOST_END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
 
@@ -15,6 +16,7 @@ struct host {
     const char *name;                     /* borrowed: the plugin's descriptor */
     const struct host_services *services; /* borrowed: the registry */
     const struct manifest *manifest;      /* borrowed: the registry; NULL: it has none */
+    const struct secrets *secrets;        /* borrowed: the registry; NULL: they are filled in elsewhere */
     atomic_bool open;                     /* between host_begin() and host_end() */
     pthread_t opener;                     /* written before open is set */
     struct registry_tool *tools;          /* owned */

@@ -17,6 +17,7 @@ struct loaded {
     struct antiphon_plugin plugin; /* its texts live in the library, which is never unloaded */
     struct host *host;             /* owned */
     struct manifest *manifest;     /* owned; NULL: it has none */
+    struct secrets *secrets;       /* owned */
     void *state;                   /* the plugin's */
 };
 
@@ -92,6 +93,15 @@ bool registry_available(const char *const *dirs, const char *name)
     return loader_exists(dirs, name);
 }
 
+/* A configuration may hold secrets. */
+static void wipe(char *json)
+{
+    if (!json)
+        return;
+    explicit_bzero(json, strlen(json));
+    free(json);
+}
+
 /* Configuration without a source of it: what the schema's defaults give. */
 static void keep_first(void *ctx, const char *path, const char *message)
 {
@@ -120,6 +130,32 @@ static enum antiphon_status default_config(const struct jschema *schema, char **
         err_set(err, status, "config: %s", first.status ? first.text : status_name(status));
     buf_deinit(&text);
     cJSON_Delete(object);
+    return status;
+}
+
+/* Keeps the secrets of the configuration, and keeps those for the host only from the plugin. */
+static enum antiphon_status take_secrets(struct loaded *loaded, char **json, struct err *err)
+{
+    const char *schema_text = loaded->plugin.config_schema;
+    cJSON *schema = schema_text ? cJSON_Parse(schema_text) : NULL, *config = cJSON_Parse(*json ? *json : "{}");
+    struct buf text;
+    enum antiphon_status status = config ? ANTIPHON_OK : ANTIPHON_ENOMEM;
+
+    buf_init(&text, (size_t)1 << 20);
+    if (!status)
+        status = secrets_new(schema, config, &loaded->secrets);
+    if (!status)
+        status = json_print(config, &text);
+    if (status) {
+        err_set(err, status, "config: %s",
+                status == ANTIPHON_ETOOBIG ? "it has too many secrets, or is too long" : status_name(status));
+    } else {
+        wipe(*json);
+        *json = buf_take(&text);
+    }
+    buf_deinit(&text);
+    cJSON_Delete(schema);
+    cJSON_Delete(config);
     return status;
 }
 
@@ -279,19 +315,20 @@ static enum antiphon_status load(struct registry *registry, const char *const *d
         loaded->plugin.config_schema = manifest_config(loaded->manifest);
     if (!status)
         status = get_config(&loaded->plugin, config, config_ctx, &json, err);
+    if (!status)
+        status = take_secrets(loaded, &json, err);
     if (!status && host_new(loaded->plugin.name, &registry->services, &loaded->host))
         status = err_set(err, ANTIPHON_ENOMEM, "init: no memory");
     if (!status) {
         host_set_manifest(loaded->host, loaded->manifest);
+        host_set_secrets(loaded->host, loaded->secrets);
         status = start(registry, loaded, json ? json : "{}", err);
     }
-    if (json) {
-        explicit_bzero(json, strlen(json)); /* it may hold secrets */
-        free(json);
-    }
+    wipe(json);
     if (status) {
         host_free(loaded->host);
         manifest_free(loaded->manifest);
+        secrets_free(loaded->secrets);
     } else {
         adopt(registry, loaded);
     }
@@ -324,6 +361,7 @@ void registry_free(struct registry *registry)
             loaded->plugin.shutdown(loaded->state);
         host_free(loaded->host);
         manifest_free(loaded->manifest);
+        secrets_free(loaded->secrets);
     }
     for (size_t i = 0; i < registry->n_tools; i++)
         registration_tool_free(&registry->tools[i]);

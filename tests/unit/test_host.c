@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "plugin/host.h"
 
 #define OBJECT "{\"type\":\"object\",\"properties\":{}}"
@@ -82,6 +83,24 @@ static enum antiphon_status on_http(void *ctx, const struct antiphon_http_reques
     (void)done, (void)done_ctx;
     seen->asked++;
     seen->http = *request;
+    return ANTIPHON_OK;
+}
+
+/* What a request looked like when it left the host. */
+static enum antiphon_status on_http_text(void *ctx, const struct antiphon_http_request *request,
+                                         antiphon_http_done_fn *done, void *done_ctx)
+{
+    struct seen *seen = ctx;
+    size_t n = 0;
+
+    (void)done, (void)done_ctx;
+    seen->asked++;
+    seen->http = *request;
+    seen->text[0] = '\0';
+    for (size_t i = 0; request->headers && request->headers[i]; i += 2)
+        n += (size_t)snprintf(seen->text + n, sizeof(seen->text) - n, "%s: %s;", request->headers[i],
+                              request->headers[i + 1]);
+    snprintf(seen->text + n, sizeof(seen->text) - n, "%.*s", (int)request->body_len, (const char *)request->body);
     return ANTIPHON_OK;
 }
 
@@ -191,6 +210,101 @@ static void test_tool_is_copied(void **state)
     free((char *)(uintptr_t)taken[0].tool.description);
     free((char *)(uintptr_t)taken[0].tool.params_schema);
     jschema_free((struct jschema *)(uintptr_t)taken[0].schema);
+}
+
+static void done(void *ctx, const struct antiphon_http_response *response)
+{
+    (void)ctx, (void)response;
+}
+
+static enum antiphon_status ask(struct fixture *f, const char *url, uint32_t flags)
+{
+    const struct antiphon_http_request request = {.struct_size = sizeof(request), .url = url, .flags = flags};
+
+    return f->h->http(f->h, &request, done, NULL);
+}
+
+static void test_http_permissions(void **state)
+{
+    static const char text[] =
+        "{\"abi\":\"1.0\",\"manifest\":{\"name\":\"probe\",\"version\":\"1\",\"permissions\":{\"http\":"
+        "[\"api.example.com\",\"*.example.org\",\"::1\"]}}}";
+    static const char *const refused[] = {
+        "https://example.com/", "https://api.example.com.evil.net/", "https://api.example.com@evil.net/",
+        "https://evil.net\\@api.example.com/", "https://evil.net#@api.example.com/", "https://example.org/",
+        "https://api.example.com:80@evil.net/", "https:/api.example.com/", "api.example.com", "https://[::1/",
+        "https://", "https://api%2eexample.com/", "https://[fe80::1]/", "https://api.example.com:8x/",
+    };
+    static const char *const allowed[] = {"https://api.example.com", "http://API.example.com:8080/x?y=@z",
+                                          "https://a.b.example.org/#x", "http://[::1]:80/"};
+    struct fixture *f = *state;
+    struct manifest *manifest = NULL;
+
+    assert_int_equal(manifest_parse(text, strlen(text), &manifest, NULL), ANTIPHON_OK);
+    host_set_manifest(f->host, manifest);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_int_equal(ask(f, refused[i], 0), ANTIPHON_EDENIED);
+    assert_int_equal(f->seen.asked, 0);
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        assert_int_equal(ask(f, allowed[i], 0), ANTIPHON_OK);
+        assert_int_equal(f->seen.http.flags, ANTIPHON_HTTP_NO_REDIRECT);
+    }
+    assert_int_equal(ask(f, allowed[0], ANTIPHON_HTTP_ALLOW_PRIVATE), ANTIPHON_EDENIED);
+    manifest_free(manifest);
+    manifest = NULL;
+
+    static const char any[] = "{\"abi\":\"1.0\",\"manifest\":{\"name\":\"probe\",\"version\":\"1\","
+                              "\"permissions\":{\"http\":true,\"private\":true}}}";
+    assert_int_equal(manifest_parse(any, strlen(any), &manifest, NULL), ANTIPHON_OK);
+    host_set_manifest(f->host, manifest);
+    assert_int_equal(ask(f, "http://127.0.0.1:1/", ANTIPHON_HTTP_ALLOW_PRIVATE), ANTIPHON_OK);
+    assert_int_equal(f->seen.http.flags, ANTIPHON_HTTP_ALLOW_PRIVATE);
+    manifest_free(manifest);
+}
+
+static void test_http_secrets(void **state)
+{
+    static const char *const headers[] = {"Authorization", "Bearer {{secret:token}}", "X-Plain", "as it is", NULL};
+    static const char *const unknown[] = {"X", "{{secret:other}}", NULL};
+    static const char body[] = "{\"key\":\"{{secret:api.key}}\",\"again\":\"{{secret:token}}{{secret:token}}\"}";
+    struct fixture *f = *state;
+    struct secrets *secrets = NULL;
+    cJSON *schema = cJSON_Parse("{\"properties\":{\"token\":{\"writeOnly\":true,\"x-host-only\":true},"
+                                "\"plain\":{},\"api\":{\"properties\":{\"key\":{\"writeOnly\":true}}}}}");
+    cJSON *config = cJSON_Parse("{\"token\":\"s3cret\",\"plain\":\"p\",\"api\":{\"key\":\"k3y\"}}");
+    struct antiphon_http_request request = {.struct_size = sizeof(request),
+                                            .url = "https://example.com/",
+                                            .headers = headers,
+                                            .body = body,
+                                            .body_len = sizeof(body) - 1};
+
+    f->services.http = on_http_text;
+    assert_int_equal(secrets_new(schema, config, &secrets), ANTIPHON_OK);
+    assert_string_equal(json_get_string(config, "token"), "{{secret:token}}");
+    assert_string_equal(json_get_string(json_get(config, "api"), "key"), "k3y");
+
+    /* Where nobody has set any, the text goes on to whoever fills it in. */
+    assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_OK);
+    assert_non_null(strstr(f->seen.text, "Bearer {{secret:token}}"));
+    host_set_secrets(f->host, secrets);
+    assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_OK);
+    assert_string_equal(f->seen.text, "Authorization: Bearer s3cret;X-Plain: as it is;"
+                                      "{\"key\":\"k3y\",\"again\":\"s3crets3cret\"}");
+    assert_int_equal(f->seen.http.flags, ANTIPHON_HTTP_NO_REDIRECT);
+    assert_string_equal(f->seen.http.method, "POST");
+    request.headers = unknown;
+    assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_EINVAL);
+    request.headers = NULL;
+    request.body = "{{secret:token";
+    request.body_len = 14;
+    assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_EINVAL);
+    request.url = "https://example.com/?{{secret:token}}";
+    request.body_len = 0;
+    assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_EINVAL);
+    assert_int_equal(f->seen.asked, 2);
+    secrets_free(secrets);
+    cJSON_Delete(schema);
+    cJSON_Delete(config);
 }
 
 /* A plugin built against a later header has longer structs with more in them. */
@@ -540,6 +654,178 @@ static void test_without_services(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+struct late {
+    pthread_t thread;
+    antiphon_http_done_fn *done;
+    void *ctx;
+    bool cancel, answered;
+};
+
+static void *answer_later(void *arg)
+{
+    static const struct antiphon_http_response response = {.struct_size = sizeof(response),
+                                                           .http_status = 200,
+                                                           .headers = "X: y\r\n",
+                                                           .body = "late",
+                                                           .body_len = 4};
+    struct late *late = arg;
+
+    late->done(late->ctx, &response);
+    return NULL;
+}
+
+static enum antiphon_status on_http_later(void *ctx, const struct antiphon_http_request *request,
+                                          antiphon_http_done_fn *done_fn, void *done_ctx)
+{
+    struct late *late = ctx;
+
+    (void)request;
+    late->done = done_fn;
+    late->ctx = done_ctx;
+    if (late->cancel)
+        return ANTIPHON_OK; /* the answer comes when nobody waits any more */
+    return pthread_create(&late->thread, NULL, answer_later, late) ? ANTIPHON_ENOMEM : ANTIPHON_OK;
+}
+
+static void on_waited(void *ctx, const struct antiphon_http_response *response)
+{
+    char *text = ctx;
+
+    assert_true(response->headers && response->body);
+    snprintf(text, 64, "%d %d %s", response->status, response->http_status, (const char *)response->body);
+}
+
+static void test_http_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct late late = {0};
+    struct antiphon_call call = {.struct_size = sizeof(call)};
+    const struct antiphon_http_request request = {.struct_size = sizeof(request), .url = "https://example.com/"};
+    char text[64] = "";
+
+    f->services = (struct host_services){.ctx = &late, .cancelled = on_cancelled, .http = on_http_later};
+    assert_int_equal(f->h->http_wait(f->h, NULL, &request, on_waited, text), ANTIPHON_OK);
+    pthread_join(late.thread, NULL);
+    assert_string_equal(text, "0 200 late");
+    late.cancel = true;
+    assert_int_equal(f->h->http_wait(f->h, &call, &request, on_waited, text), ANTIPHON_OK);
+    assert_string_equal(text, "-6 0 ");
+    answer_later(&late); /* meets nobody, and frees what was waiting */
+    assert_int_equal(f->h->http_wait(f->h, &call, &request, NULL, text), ANTIPHON_EINVAL);
+    f->services.http = NULL;
+    assert_int_equal(f->h->http_wait(f->h, &call, &request, on_waited, text), ANTIPHON_EUNAVAILABLE);
+}
+
+static enum antiphon_status run_hook(void *state, struct antiphon_check *check)
+{
+    (void)state, (void)check;
+    return ANTIPHON_OK;
+}
+
+static void test_hooks(void **state)
+{
+    struct fixture *f = *state;
+    const struct registry_hook *hooks;
+    struct antiphon_hook hook = {.struct_size = sizeof(hook),
+                                 .points = ANTIPHON_HOOK_AT(ANTIPHON_HOOK_USER_TEXT),
+                                 .name = "watch",
+                                 .run = run_hook};
+
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EDENIED);
+    host_begin(f->host);
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_OK);
+    assert_int_equal(host_hooks(f->host, &hooks), 1);
+    assert_int_equal(hooks[0].hook.budget_ms, 100);
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EEXISTS);
+    assert_string_equal(host_fault(f->host)->text, "hook watch: was added twice");
+    hook.name = "other";
+    hook.points = 1;
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EINVAL);
+    hook.points = ANTIPHON_HOOK_AT(ANTIPHON_HOOK_AFTER_TOOL + 1);
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EINVAL);
+    hook.points = ANTIPHON_HOOK_AT(ANTIPHON_HOOK_AFTER_TOOL);
+    hook.budget_ms = 10001;
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EINVAL);
+    hook.budget_ms = 10000;
+    hook.run = NULL;
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EINVAL);
+    hook.run = run_hook;
+    hook.name = "a b";
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_EINVAL);
+    hook.name = "other";
+    assert_int_equal(f->h->add_hook(f->h, &hook), ANTIPHON_OK);
+    host_end(f->host);
+}
+
+static enum antiphon_status on_put(void *ctx, const char *plugin, const char *user, const char *key,
+                                   const char *value, size_t len)
+{
+    struct seen *seen = ctx;
+
+    snprintf(seen->text, sizeof(seen->text), "%s/%s/%s=%.*s", plugin, user ? user : "-", key, (int)len,
+             value ? value : "");
+    return ANTIPHON_OK;
+}
+
+static enum antiphon_status on_find(void *ctx, const char *plugin, const struct antiphon_store_query *query,
+                                    antiphon_row_fn *row, void *row_ctx)
+{
+    struct seen *seen = ctx;
+
+    (void)row, (void)row_ctx;
+    snprintf(seen->text, sizeof(seen->text), "%s %u", plugin, query->limit);
+    return ANTIPHON_OK;
+}
+
+static bool on_row(void *ctx, const struct antiphon_row *row)
+{
+    (void)ctx, (void)row;
+    return true;
+}
+
+static void *put_where_it_must_not(void *arg)
+{
+    struct fixture *f = arg;
+
+    thread_forbid_blocking();
+    assert_int_equal(f->h->store_put(f->h, NULL, "k", "v", 1), ANTIPHON_EDENIED);
+    assert_int_equal(f->h->store_get(f->h, NULL, "k", NULL, 0, NULL), ANTIPHON_EDENIED);
+    return NULL;
+}
+
+static void test_data(void **state)
+{
+    struct fixture *f = *state;
+    struct antiphon_store_query query = {.struct_size = sizeof(query), .text = "word"};
+    char key[258], *big = malloc(HOST_MAX_JSON + 1);
+    pthread_t thread;
+
+    assert_non_null(big);
+    memset(big, 'x', HOST_MAX_JSON + 1);
+    memset(key, 'k', sizeof(key));
+    key[257] = '\0';
+    assert_int_equal(f->h->store_put(f->h, NULL, "k", "v", 1), ANTIPHON_EUNAVAILABLE);
+    f->services.store_put = on_put;
+    f->services.store_find = on_find;
+    assert_int_equal(f->h->store_put(f->h, NULL, "k", "v", 1), ANTIPHON_OK);
+    assert_string_equal(f->seen.text, "probe/-/k=v");
+    assert_int_equal(f->h->store_put(f->h, "ann", "k", big, HOST_MAX_JSON), ANTIPHON_OK);
+    assert_int_equal(f->h->store_put(f->h, "ann", "k", big, HOST_MAX_JSON + 1), ANTIPHON_ETOOBIG);
+    assert_int_equal(f->h->store_put(f->h, "ann", key, "v", 1), ANTIPHON_EINVAL);
+    assert_int_equal(f->h->store_put(f->h, "ann", "", "v", 1), ANTIPHON_EINVAL);
+    assert_int_equal(f->h->store_put(f->h, "", "k", "v", 1), ANTIPHON_EINVAL);
+    assert_int_equal(f->h->store_put(f->h, "ann", "k", "\xFF", 1), ANTIPHON_EINVAL);
+    assert_int_equal(f->h->store_find(f->h, &query, on_row, NULL), ANTIPHON_OK);
+    assert_string_equal(f->seen.text, "probe 100");
+    query.limit = 5000;
+    assert_int_equal(f->h->store_find(f->h, &query, on_row, NULL), ANTIPHON_OK);
+    assert_string_equal(f->seen.text, "probe 1000");
+    assert_int_equal(f->h->store_find(f->h, &query, NULL, NULL), ANTIPHON_EINVAL);
+    assert_int_equal(pthread_create(&thread, NULL, put_where_it_must_not, f), 0);
+    pthread_join(thread, NULL);
+    free(big);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -558,6 +844,11 @@ int main(void)
         TEST(test_emit),
         TEST(test_network),
         TEST(test_without_services),
+        TEST(test_http_permissions),
+        TEST(test_http_secrets),
+        TEST(test_http_wait),
+        TEST(test_hooks),
+        TEST(test_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,9 +194,11 @@ enum antiphon_ws_kind {
 
 /* ---- outgoing HTTP --------------------------------------------------------------------------- */
 
-/* Secrets: in header values and in the body, {{secret:KEY}} stands for the value of the
- * configuration key KEY, which must be marked "writeOnly"; the host puts it in. Such a request
- * follows no redirect to another host. A URL never holds a secret. */
+/* Secrets: in header values and in the body, {{secret:KEY}} stands for the value of the configuration
+ * key KEY ("object.key" inside an object), which must be marked "writeOnly"; the host puts it in. A URL
+ * never holds a secret.
+ * Redirects are followed, at most three, from https to https only. Not so with secrets in the request or
+ * if the manifest names hosts: the redirect is the answer then. */
 struct antiphon_http_request {
     uint32_t struct_size;
     uint32_t timeout_ms; /* whole transfer; 0: 10 s */
@@ -208,6 +210,7 @@ struct antiphon_http_request {
     size_t body_len;
 };
 #define ANTIPHON_HTTP_ALLOW_PRIVATE (1u << 0) /* may reach loopback, private and link-local addresses */
+#define ANTIPHON_HTTP_NO_REDIRECT (1u << 1)   /* a redirect is the answer */
 
 struct antiphon_http_response {
     uint32_t struct_size;
