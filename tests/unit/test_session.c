@@ -699,6 +699,59 @@ static void results_wait_for_the_new_connection(void **unused)
     kit_until(fd, "echo: hello");
 }
 
+/* ---- two shards --------------------------------------------------------------------------------------------------------- */
+
+static int start_two(void **state)
+{
+    (void)state;
+    kit_start(2);
+    return 0;
+}
+
+/* The kernel spreads sockets over the shards; a session lives on one of them. */
+static void sockets_on_both_shards(void **unused)
+{
+    int fd[SESSION_MAX_CLIENTS];
+
+    (void)unused;
+    for (unsigned i = 0; i < SESSION_MAX_CLIENTS; i++) {
+        fd[i] = kit_join(ours, V1);
+        kit_until(fd[i], "\"hello\":{");
+        kit_say(fd[i], "new");
+        kit_until(fd[i], "echo: new");
+        kit_until(fd[i], "\"type\":\"turn_complete\"");
+    }
+    for (unsigned i = 0; i < SESSION_MAX_CLIENTS - 1; i++) {
+        kit_until(fd[i], "\"taken_over\":true");
+        kit_say(fd[i], "back");
+        kit_until(fd[i], "\"active\":true");
+        kit_until(fd[i], "echo: back");
+        kit_until(fd[i], "\"type\":\"turn_complete\"");
+    }
+    assert_string_equal(stored("count(*)", "event_data like '%\"text\":\"echo: %' or event_data like '%echo: %'"), "31");
+}
+
+static void many_users_come_and_go(void **unused)
+{
+    (void)unused;
+    for (unsigned round = 0; round < 5; round++) {
+        int fd[20];
+        char path[64];
+        for (unsigned i = 0; i < 20; i++) {
+            snprintf(path, sizeof(path), "/ws/%u?is_audio=true", user * 100 + i);
+            fd[i] = kit_join(path, "");
+            kit_say(fd[i], "!say going;handle h;complete");
+        }
+        for (unsigned i = 0; i < 20; i += 2)
+            kit_leave(fd[i]); /* in the middle of whatever there is */
+        for (unsigned i = 1; i < 20; i += 2) {
+            EXPECT(fd[i], TRANSCRIPT("going"));
+            EXPECT(fd[i], COMPLETE);
+            kit_leave(fd[i]);
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -743,5 +796,11 @@ int main(void)
         TEST(results_wait_for_the_new_connection),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    const struct CMUnitTest shards[] = {
+        TEST(sockets_on_both_shards),
+        TEST(many_users_come_and_go),
+    };
+    int failed = cmocka_run_group_tests(tests, start, stop);
+
+    return failed + cmocka_run_group_tests(shards, start_two, stop);
 }
