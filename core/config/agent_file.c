@@ -172,6 +172,22 @@ static void check_name(const struct yaml *yaml, const cJSON *tree, struct report
 /* ---- from tree to struct
  * --------------------------------------------------------------------------------- */
 
+/* In place. */
+static void name_to_camel(char *name)
+{
+    char *out = name;
+
+    for (const char *in = name; *in; in++) {
+        if (in[0] == '_' && islower((unsigned char)in[1])) {
+            in++;
+            *out++ = (char)toupper((unsigned char)*in);
+        } else {
+            *out++ = *in;
+        }
+    }
+    *out = '\0';
+}
+
 /* "max_output_tokens" -> "maxOutputTokens", in every object below node. */
 static cJSON *to_camel(const cJSON *node)
 {
@@ -181,17 +197,9 @@ static cJSON *to_camel(const cJSON *node)
         cJSON *value = to_camel(child);
         bool ok = value != NULL;
         if (ok && cJSON_IsObject(node)) {
-            char *name = strdup(child->string), *out = name;
-            for (const char *in = name; name && *in; in++) {
-                if (in[0] == '_' && islower((unsigned char)in[1])) {
-                    in++;
-                    *out++ = (char)toupper((unsigned char)*in);
-                } else {
-                    *out++ = *in;
-                }
-            }
+            char *name = strdup(child->string);
             if (name)
-                *out = '\0';
+                name_to_camel(name);
             ok = name && cJSON_AddItemToObject(copy, name, value);
             free(name);
         } else if (ok) {

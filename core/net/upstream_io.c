@@ -273,6 +273,16 @@ static void on_control(struct upstream *upstream, const struct ws_frame_item *it
         return; /* on_broken() will tell */
 }
 
+static void on_bad_frame(struct upstream *upstream, const struct ws_frame_item *item)
+{
+    int code = item->status == ANTIPHON_ETOOBIG     ? 1009
+               : item->status == ANTIPHON_EPROTOCOL ? 1002
+                                                    : 1011;
+
+    upstream_io_close(upstream, code, item->why);
+    upstream_fail(upstream, item->status, code, 0, item->why);
+}
+
 void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
 {
     while (!upstream->dead) {
@@ -291,14 +301,9 @@ void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
         case WS_FRAME_CONTROL:
             on_control(upstream, &item);
             break;
-        case WS_FRAME_BAD: {
-            int code = item.status == ANTIPHON_ETOOBIG     ? 1009
-                       : item.status == ANTIPHON_EPROTOCOL ? 1002
-                                                           : 1011;
-            upstream_io_close(upstream, code, item.why);
-            upstream_fail(upstream, item.status, code, 0, item.why);
+        case WS_FRAME_BAD:
+            on_bad_frame(upstream, &item);
             return;
-        }
         }
     }
 }

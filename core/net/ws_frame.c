@@ -174,6 +174,31 @@ static struct ws_frame_item read_payload(struct ws_frame_reader *reader, const c
     return item;
 }
 
+/* Takes bytes of a header; a NEED_MORE item unless it is bad. Where it ends, reader->in_payload is set. */
+static struct ws_frame_item read_header(struct ws_frame_reader *reader, const char *data, size_t len, size_t *used)
+{
+    size_t need = header_need(reader);
+    size_t n = len < need - reader->have ? len : need - reader->have;
+    const char *why;
+
+    memcpy(reader->header + reader->have, data, n);
+    reader->have += (unsigned)n;
+    *used += n;
+    if (reader->have < 2)
+        return (struct ws_frame_item){.kind = WS_FRAME_NEED_MORE};
+    need = header_need(reader);
+    why = check_start(reader);
+    if (!why && reader->have < need)
+        return (struct ws_frame_item){.kind = WS_FRAME_NEED_MORE};
+    if (!why)
+        why = begin_frame(reader, need);
+    if (why)
+        return bad(reader, ANTIPHON_EPROTOCOL, why);
+    if (!(reader->opcode & 8u) && reader->left > reader->message.max - reader->message.len)
+        return bad(reader, ANTIPHON_ETOOBIG, "message too big");
+    return (struct ws_frame_item){.kind = WS_FRAME_NEED_MORE};
+}
+
 struct ws_frame_item ws_frame_read(struct ws_frame_reader *reader, const char *data, size_t len,
                                    size_t *used)
 {
@@ -183,31 +208,11 @@ struct ws_frame_item ws_frame_read(struct ws_frame_reader *reader, const char *d
     if (reader->failed)
         return bad(reader, reader->failed, "the stream is broken");
     forget_delivered(reader);
-    while (*used < len) {
-        size_t need = header_need(reader), n = len - *used;
-        const char *why;
-        if (!reader->in_payload) {
-            n = n < need - reader->have ? n : need - reader->have;
-            memcpy(reader->header + reader->have, data + *used, n);
-            reader->have += (unsigned)n;
-            *used += n;
-            if (reader->have < 2)
-                continue;
-            need = header_need(reader);
-            why = check_start(reader);
-            if (!why && reader->have < need)
-                continue;
-            if (!why)
-                why = begin_frame(reader, need);
-            if (why)
-                return bad(reader, ANTIPHON_EPROTOCOL, why);
-            if (!(reader->opcode & 8u) && reader->left > reader->message.max - reader->message.len)
-                return bad(reader, ANTIPHON_ETOOBIG, "message too big");
-        }
-        if (*used < len || !reader->left)
+    while (*used < len && item.kind == WS_FRAME_NEED_MORE) {
+        if (!reader->in_payload)
+            item = read_header(reader, data + *used, len - *used, used);
+        if (item.kind == WS_FRAME_NEED_MORE && reader->in_payload && (*used < len || !reader->left))
             item = read_payload(reader, data + *used, len - *used, used);
-        if (item.kind != WS_FRAME_NEED_MORE)
-            return item;
     }
     return item;
 }

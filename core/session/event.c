@@ -67,6 +67,18 @@ static bool is_name(const char *behind)
     return *behind == ':';
 }
 
+/* Text of n bytes begins with a quote. */
+static void put_text(struct buf *out, const char *text, size_t n, bool snake)
+{
+    if (!snake || !is_name(text + n)) {
+        buf_append(out, text, n);
+        return;
+    }
+    buf_append(out, "\"", 1);
+    put_snake(out, text + 1, n - 2);
+    buf_append(out, "\"", 1);
+}
+
 /* Copies legal JSON without its white space. Works on the text, so that numbers stay as they were
  * written: a tree would lose whole numbers above 2^53. */
 static void put_compact(struct buf *out, const char *text, bool snake)
@@ -75,13 +87,7 @@ static void put_compact(struct buf *out, const char *text, bool snake)
         size_t n = 1;
         if (*text == '"') {
             n = string_len(text);
-            if (snake && is_name(text + n)) {
-                buf_append(out, "\"", 1);
-                put_snake(out, text + 1, n - 2);
-                buf_append(out, "\"", 1);
-            } else {
-                buf_append(out, text, n);
-            }
+            put_text(out, text, n, snake);
         } else if (!is_space(*text)) {
             while (text[n] != '\0' && text[n] != '"' && !is_space(text[n]))
                 n++;

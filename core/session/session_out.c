@@ -30,27 +30,35 @@ static void frame_out(void *ctx, enum frame_kind kind, bool binary, const struct
         metrics_add(METRIC_client_audio_dropped, dropped);
 }
 
+static void log_said(const char *kind, const struct antiphon_event *event)
+{
+    log_debug("sample", "[AGENT TO CLIENT]: %s: %.*s", kind, (int)event->len, (const char *)event->data);
+}
+
+static void log_end(const char *complete, const char *interrupted)
+{
+    log_debug("sample", "[AGENT TO CLIENT]: {'turn_complete': %s, 'interrupted': %s}", complete, interrupted);
+}
+
 /* The console lines of the original sample, for whoever compares the two; content is logged at debug only. */
 static void log_sample(const struct antiphon_event *event)
 {
-    int len = (int)event->len;
-
     switch (event->type) {
     case ANTIPHON_EV_TEXT:
-        log_debug("sample", "[AGENT TO CLIENT]: text/plain: %.*s", len, (const char *)event->data);
+        log_said("text/plain", event);
         break;
     case ANTIPHON_EV_OUTPUT_TRANSCRIPT:
-        log_debug("sample", "[AGENT TO CLIENT]: audio transcript: %.*s", len, (const char *)event->data);
+        log_said("audio transcript", event);
         break;
     case ANTIPHON_EV_AUDIO:
         log_debug("sample", "[AGENT TO CLIENT]: audio/pcm: %zu bytes.",
                   event->encoding == ANTIPHON_BASE64 ? event->len / 4 * 3 : event->len);
         break;
     case ANTIPHON_EV_TURN_COMPLETE:
-        log_debug("sample", "[AGENT TO CLIENT]: {'turn_complete': True, 'interrupted': None}");
+        log_end("True", "None");
         break;
     case ANTIPHON_EV_INTERRUPTED:
-        log_debug("sample", "[AGENT TO CLIENT]: {'turn_complete': None, 'interrupted': True}");
+        log_end("None", "True");
         break;
     default:
         break;

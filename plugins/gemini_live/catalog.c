@@ -37,6 +37,22 @@ static bool is_id(const char *id)
                strlen(id);
 }
 
+/* Appends the id of one entry of the listing, if it is a live model; 1 if it did. */
+static size_t add_id(struct value model, bool first, struct text *out)
+{
+    struct text name = {0};
+    const char *id = NULL;
+    if (has_live(model) && reader_string(reader_get(model, "name", NULL), &name) && !name.failed)
+        id = strncmp(name.data, "models/", 7) == 0 ? name.data + 7 : name.data;
+    bool good = id && is_id(id);
+    if (good) {
+        text_puts(out, first ? "" : ", ");
+        text_puts(out, id);
+    }
+    text_free(&name);
+    return good;
+}
+
 void catalog_ids(const char *json, size_t len, struct text *out)
 {
     struct value listing, models, model;
@@ -47,18 +63,8 @@ void catalog_ids(const char *json, size_t len, struct text *out)
     if (!reader_is(models, '['))
         return;
     struct reader r = reader_open(models);
-    while (n < CATALOG_MAX_IDS && reader_element(&r, &model)) {
-        struct text name = {0};
-        if (has_live(model) && reader_string(reader_get(model, "name", NULL), &name) &&
-            !name.failed) {
-            const char *id = strncmp(name.data, "models/", 7) == 0 ? name.data + 7 : name.data;
-            if (is_id(id)) {
-                text_puts(out, n++ ? ", " : "");
-                text_puts(out, id);
-            }
-        }
-        text_free(&name);
-    }
+    while (n < CATALOG_MAX_IDS && reader_element(&r, &model))
+        n += add_id(model, n == 0, out);
 }
 
 static void unlock_and_drop(struct catalog *catalog)

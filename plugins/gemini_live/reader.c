@@ -31,30 +31,32 @@ static int hex(char c)
     return -1;
 }
 
+/* Bytes of the character at p, escaped or not; 0: it is not allowed in a string. */
+static size_t check_char(const char *p, const char *end)
+{
+    unsigned char c = (unsigned char)*p;
+    if (c >= 0x80)
+        return text_utf8((const unsigned char *)p, (size_t)(end - p));
+    if (c != '\\')
+        return c >= 0x20;
+    if (end - p < 2 || !strchr("\"\\/bfnrtu", p[1]) || !p[1])
+        return 0;
+    if (p[1] != 'u')
+        return 2;
+    if (end - p < 6 || hex(p[2]) < 0 || hex(p[3]) < 0 || hex(p[4]) < 0 || hex(p[5]) < 0)
+        return 0;
+    return 6;
+}
+
 /* p is behind the opening quote. Returns what follows the closing one, or NULL with *fault set. */
 static const char *check_string(const char *p, const char *end, const char **fault)
 {
     while (p < end) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"')
+        if (*p == '"')
             return p + 1;
-        size_t n = 1;
-        if (c == '\\') {
-            n = 2;
-            if (end - p < 2 || !strchr("\"\\/bfnrtu", p[1]) || !p[1])
-                break;
-            if (p[1] == 'u') {
-                n = 6;
-                if (end - p < 6 || hex(p[2]) < 0 || hex(p[3]) < 0 || hex(p[4]) < 0 || hex(p[5]) < 0)
-                    break;
-            }
-        } else if (c < 0x20) {
+        size_t n = check_char(p, end);
+        if (n == 0)
             break;
-        } else if (c >= 0x80) {
-            n = text_utf8((const unsigned char *)p, (size_t)(end - p));
-            if (n == 0)
-                break;
-        }
         p += n;
     }
     *fault = p;
@@ -150,6 +152,31 @@ static const char *check_behind(struct check *c, const char *p, const char *end,
     }
 }
 
+/* p is at a '{' or '['. Returns where the next value or the end is, like the functions above. */
+static const char *check_open(struct check *c, const char *p, const char *end, const char **fault)
+{
+    char open = *p, close = open == '{' ? '}' : ']';
+    if (c->depth == READER_MAX_DEPTH)
+        return NULL;
+    c->open[c->depth++] = open;
+    p = skip_space(p + 1, end);
+    if (p < end && *p == close) {
+        c->depth--;
+        return check_behind(c, p + 1, end, fault);
+    }
+    return open == '{' ? check_name(p, end, fault) : p;
+}
+
+static const char *check_value(struct check *c, const char *p, const char *end, const char **fault)
+{
+    if (p == end)
+        return NULL;
+    if (*p == '{' || *p == '[')
+        return check_open(c, p, end, fault);
+    p = check_scalar(p, end, fault);
+    return p ? check_behind(c, p, end, fault) : NULL;
+}
+
 bool reader_check(const char *text, size_t len, struct value *value, size_t *where)
 {
     struct check c = {.depth = 0};
@@ -159,23 +186,7 @@ bool reader_check(const char *text, size_t len, struct value *value, size_t *whe
     while (p && (first || c.depth > 0)) {
         first = false;
         fault = p;
-        if (p == end || ((*p == '{' || *p == '[') && c.depth == READER_MAX_DEPTH)) {
-            p = NULL;
-        } else if (*p == '{' || *p == '[') {
-            char open = *p, close = open == '{' ? '}' : ']';
-            c.open[c.depth++] = open;
-            p = skip_space(p + 1, end);
-            if (p < end && *p == close) {
-                c.depth--;
-                p = check_behind(&c, p + 1, end, &fault);
-            } else if (open == '{') {
-                p = check_name(p, end, &fault);
-            }
-        } else {
-            p = check_scalar(p, end, &fault);
-            if (p)
-                p = check_behind(&c, p, end, &fault);
-        }
+        p = check_value(&c, p, end, &fault);
     }
     if (p && p != end)
         fault = p;

@@ -82,6 +82,25 @@ static void break_line(struct bytes *out, struct json_style style, int depth)
         bytes_add(out, "  ", 2);
 }
 
+static void write_value(struct bytes *out, const cJSON *value, struct json_style style, int depth);
+
+static void write_children(struct bytes *out, const cJSON *value, struct json_style style, int depth)
+{
+    const cJSON *child;
+    cJSON_ArrayForEach (child, value) {
+        if (child != value->child)
+            bytes_add(out, ",", 1);
+        break_line(out, style, depth + 1);
+        if (cJSON_IsObject(value)) {
+            json_write_string(out, child->string, style.ascii);
+            bytes_text(out, style.compact ? ":" : ": ");
+        }
+        write_value(out, child, style, depth + 1);
+    }
+    if (value->child)
+        break_line(out, style, depth);
+}
+
 static void write_value(struct bytes *out, const cJSON *value, struct json_style style, int depth)
 {
     if (cJSON_IsString(value)) {
@@ -93,22 +112,9 @@ static void write_value(struct bytes *out, const cJSON *value, struct json_style
     } else if (cJSON_IsBool(value)) {
         bytes_text(out, cJSON_IsTrue(value) ? "true" : "false");
     } else if (cJSON_IsArray(value) || cJSON_IsObject(value)) {
-        bool object = cJSON_IsObject(value);
-        bytes_add(out, object ? "{" : "[", 1);
-        const cJSON *child;
-        cJSON_ArrayForEach (child, value) {
-            if (child != value->child)
-                bytes_add(out, ",", 1);
-            break_line(out, style, depth + 1);
-            if (object) {
-                json_write_string(out, child->string, style.ascii);
-                bytes_text(out, style.compact ? ":" : ": ");
-            }
-            write_value(out, child, style, depth + 1);
-        }
-        if (value->child)
-            break_line(out, style, depth);
-        bytes_add(out, object ? "}" : "]", 1);
+        bytes_add(out, cJSON_IsObject(value) ? "{" : "[", 1);
+        write_children(out, value, style, depth);
+        bytes_add(out, cJSON_IsObject(value) ? "}" : "]", 1);
     } else {
         bytes_text(out, "null");
     }

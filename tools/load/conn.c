@@ -106,18 +106,16 @@ static bool keep(char **at, size_t *len, size_t *cap, const char *data, size_t n
 
 static void write_out(struct conn *conn, const char *data, size_t len)
 {
-    if (!conn->out_len) {
-        while (len) {
-            ssize_t n = write_some(conn, data, len);
-            if (n == AGAIN)
-                break;
-            if (n <= 0) {
-                end(conn, "write failed");
-                return;
-            }
-            data += n;
-            len -= (size_t)n;
+    while (!conn->out_len && len) {
+        ssize_t n = write_some(conn, data, len);
+        if (n == AGAIN)
+            break;
+        if (n <= 0) {
+            end(conn, "write failed");
+            return;
         }
+        data += n;
+        len -= (size_t)n;
     }
     if (!len)
         return;

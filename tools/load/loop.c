@@ -81,20 +81,27 @@ static void sift_down(struct loop *loop, struct timer *timer)
     place(loop, at, timer);
 }
 
+static void make_room(struct loop *loop)
+{
+    size_t cap = loop->cap ? loop->cap * 2 : 1024;
+    struct timer **heap;
+
+    if (loop->timers + 2 <= loop->cap)
+        return;
+    heap = realloc(loop->heap, cap * sizeof(struct timer *));
+    if (!heap) {
+        (void)fputs("load: out of memory\n", stderr);
+        exit(1);
+    }
+    loop->heap = heap;
+    loop->cap = cap;
+}
+
 void loop_timer(struct loop *loop, struct timer *timer, uint64_t due_ns)
 {
     timer->due_ns = due_ns;
     if (!timer->at) {
-        if (loop->timers + 2 > loop->cap) {
-            size_t cap = loop->cap ? loop->cap * 2 : 1024;
-            struct timer **heap = realloc(loop->heap, cap * sizeof(struct timer *));
-            if (!heap) {
-                (void)fputs("load: out of memory\n", stderr);
-                exit(1);
-            }
-            loop->heap = heap;
-            loop->cap = cap;
-        }
+        make_room(loop);
         place(loop, ++loop->timers, timer);
     }
     sift_up(loop, timer);
