@@ -150,7 +150,7 @@ static void take_variables(struct resolve *resolve, const cJSON *schema, cJSON *
         cJSON *child = cJSON_GetObjectItemCaseSensitive(target, property->string);
         if (!child && add && json_get(property, "properties"))
             child = cJSON_AddObjectToObject(target, property->string);
-        if (!cJSON_IsObject(child))
+        if (!child || !cJSON_IsObject(child))
             continue;
         take_variables(resolve, property, child, below, add);
         if (add && !child->child)

@@ -60,7 +60,7 @@ static int bind_one(const struct addrinfo *address, bool share)
 
 static int port_of(int fd)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     socklen_t len = sizeof(name);
 
     if (getsockname(fd, (struct sockaddr *)&name, &len))

@@ -28,11 +28,13 @@ static bool set_authorization(struct proxy_target *target, const char *text, siz
     size_t n = 0;
 
     for (size_t i = 0; i < len; i++) {
+        bool escape = text[i] == '%' && i + 2 < len;
+        int high = escape ? hex(text[i + 1]) : -1, low = escape ? hex(text[i + 2]) : -1;
         char c = text[i];
         if (n == MAX_USER_BYTES)
             return false;
-        if (c == '%' && i + 2 < len && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-            c = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+        if (high >= 0 && low >= 0) {
+            c = (char)(high << 4 | low);
             i += 2;
         }
         plain[n++] = c;

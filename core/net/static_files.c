@@ -235,7 +235,8 @@ enum antiphon_status static_files_load(const char *folder, struct static_files *
         entry->file.path = entry->path;
         entry->file.data = entry->data;
     }
-    qsort(made->entry, made->n, sizeof(*made->entry), compare);
+    if (made->n > 0)
+        qsort(made->entry, made->n, sizeof(*made->entry), compare);
     for (size_t i = 0; i < made->n; i++)
         made->entry[i].file.etag = made->entry[i].etag;
     if (!static_files_find(made, "/")) {

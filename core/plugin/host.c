@@ -83,8 +83,8 @@ static enum antiphon_status host_add_tool(const struct antiphon_host *h,
                                           const struct antiphon_tool *tool)
 {
     struct host *host = host_of(h);
+    struct registry_tool copy = {0};
     struct err why = {0};
-    struct registry_tool copy;
 
     if (!may_add(host, "add_tool"))
         return ANTIPHON_EDENIED;

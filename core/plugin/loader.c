@@ -247,7 +247,7 @@ enum antiphon_status loader_open(const char *const *dirs, const char *name,
                                  struct err *err)
 {
     char path[PATH_MAX];
-    struct antiphon_plugin found;
+    struct antiphon_plugin found = {0};
     struct manifest *said = NULL;
     enum antiphon_status status = find(dirs, name, path, err);
 

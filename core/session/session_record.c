@@ -98,6 +98,7 @@ static void record_event(struct session *session, struct event_stored *event, ui
         session->turn_lost = true;
         not_durable(session, "an event could not be written");
     }
+    event->id = NULL; /* was ours */
     buf_deinit(&text);
 }
 
