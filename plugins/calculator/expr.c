@@ -116,29 +116,40 @@ static void check_range(struct parser *parser, mpfr_t value)
         fail(parser, ANTIPHON_ETOOBIG, "the result is too large");
 }
 
+static size_t skip_digits(const struct parser *parser, size_t at, const char *digits)
+{
+    while (at < parser->len && parser->text[at] && strchr(digits, parser->text[at]))
+        at++;
+    return at;
+}
+
+/* Behind "e5" or "e-5", or where it is not. */
+static size_t skip_exponent(const struct parser *parser, size_t at)
+{
+    size_t digits = at + 1;
+
+    if (at >= parser->len || (parser->text[at] | 0x20) != 'e')
+        return at;
+    if (digits < parser->len && (parser->text[digits] == '+' || parser->text[digits] == '-'))
+        digits++;
+    size_t end = skip_digits(parser, digits, "0123456789");
+    return end > digits ? end : at;
+}
+
 /* 0x and 0b are whole numbers; else digits with a point and an exponent. */
 static void read_number(struct parser *parser, mpfr_t value)
 {
-    char digits[EXPR_MAX_BYTES + 1];
-    char kind = (char)(peek(parser, 1) | 0x20);
-    int base = peek(parser, 0) == '0' && (kind == 'x' || kind == 'b') ? (kind == 'x' ? 16 : 2) : 10;
-    size_t start = parser->at + (base == 10 ? 0 : 2), end = start;
-    char *rest;
+    char digits[EXPR_MAX_BYTES + 1], *rest;
+    char kind = peek(parser, 0) == '0' ? (char)(peek(parser, 1) | 0x20) : '\0';
+    size_t start = parser->at, end;
+    int base = 10;
 
-    while (end < parser->len &&
-           (is_digit(parser->text[end]) ||
-            (base == 10 ? parser->text[end] == '.'
-                        : base == 16 && strchr("abcdefABCDEF", parser->text[end]))))
-        end++;
-    if (base == 10 && end < parser->len && (parser->text[end] | 0x20) == 'e') {
-        size_t behind = end + 1;
-        if (behind < parser->len && (parser->text[behind] == '+' || parser->text[behind] == '-'))
-            behind++;
-        if (behind < parser->len && is_digit(parser->text[behind])) {
-            end = behind;
-            while (end < parser->len && is_digit(parser->text[end]))
-                end++;
-        }
+    if (kind == 'x' || kind == 'b') {
+        base = kind == 'x' ? 16 : 2;
+        start += 2;
+        end = skip_digits(parser, start, "0123456789abcdefABCDEF");
+    } else {
+        end = skip_exponent(parser, skip_digits(parser, start, "0123456789."));
     }
     memcpy(digits, parser->text + start, end - start);
     digits[end - start] = '\0';

@@ -210,42 +210,41 @@ static bool is_word(const char *word, size_t len, const char *wanted)
     return strlen(wanted) == len && strncasecmp(word, wanted, len) == 0;
 }
 
+/* "degrees Celsius" is Celsius; "degrees" alone and "degrees per second" are angles. */
+static bool is_ornament(const char *word, size_t len, const char *behind)
+{
+    return (is_word(word, len, "degree") || is_word(word, len, "degrees")) &&
+           next_word(&behind) > 0 && strncasecmp(behind, "per ", 4) != 0;
+}
+
 /* "square X" becomes "X2", "cubic X" "X3"; "degrees X" loses the degrees, "per" is a slash, and
  * other words that follow each other are one name: "metric ton" is metric_ton. */
 static bool in_symbols(const char *name, char *to, size_t size)
 {
-    const char *at = name;
+    const char *at = name, *power = "", *joint = "";
     size_t used = 0, len;
-    int power = 0;
-    bool behind = false;
 
-    while ((len = next_word(&at)) > 0) {
-        const char *word = at;
+    for (; (len = next_word(&at)) > 0; at += len) {
         int n;
-        at += len;
-        if (is_word(word, len, "square") || is_word(word, len, "cubic")) {
-            power = is_word(word, len, "square") ? 2 : 3;
+        if (is_word(at, len, "square") || is_word(at, len, "cubic")) {
+            power = is_word(at, len, "square") ? "2" : "3";
             continue;
         }
-        if ((is_word(word, len, "degree") || is_word(word, len, "degrees")) && next_word(&at) > 0 &&
-            strncasecmp(at, "per ", 4) != 0)
+        if (is_ornament(at, len, at + len))
             continue;
-        if (is_word(word, len, "per")) {
+        if (is_word(at, len, "per")) {
             n = snprintf(to + used, size - used, "/");
-            behind = false;
+            joint = "";
         } else {
-            n = snprintf(to + used, size - used, "%s%.*s%s", behind ? "_" : "", (int)len, word,
-                         power == 2   ? "2"
-                         : power == 3 ? "3"
-                                      : "");
-            behind = true;
-            power = 0;
+            n = snprintf(to + used, size - used, "%s%.*s%s", joint, (int)len, at, power);
+            joint = "_";
+            power = "";
         }
         if (n < 0 || (size_t)n >= size - used)
             return false;
         used += (size_t)n;
     }
-    return used > 0 && power == 0;
+    return used > 0 && !*power;
 }
 
 static bool is_named(const char *alias, const char *name, bool any_case)
