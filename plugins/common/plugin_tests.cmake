@@ -1,4 +1,4 @@
-# plugin_tests(NAME SOURCES ... [LIBRARIES ...]): the same code once more, for tests/test_*.c and fuzz/fuzz_*.c of the plugin's
+# plugin_tests(NAME SOURCES ... [LIBRARIES ...] [KIT web]): the same code once more, for tests/test_*.c and fuzz/fuzz_*.c of the plugin's
 # folder, which call its parts directly. Seeds of fuzzers are in tests/fuzz/seeds/<name behind fuzz_>.
 # Not within the function: it is remembered for the scope it is said in.
 if(ANTIPHON_TESTS AND NOT ANTIPHON_FUZZ)
@@ -6,7 +6,7 @@ if(ANTIPHON_TESTS AND NOT ANTIPHON_FUZZ)
 endif()
 
 function(plugin_tests name)
-    cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES" ${ARGN})
+    cmake_parse_arguments(arg "" "KIT" "SOURCES;LIBRARIES" ${ARGN})
     if(NOT ANTIPHON_TESTS AND NOT ANTIPHON_FUZZ)
         return()
     endif()
@@ -17,6 +17,9 @@ function(plugin_tests name)
     if(ANTIPHON_FUZZ)
         file(GLOB sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
     else()
+        if(NOT arg_KIT)
+            set(arg_KIT kit)
+        endif()
         pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
         file(GLOB sources CONFIGURE_DEPENDS tests/test_*.c)
     endif()
@@ -28,7 +31,7 @@ function(plugin_tests name)
             target_link_options(${program} PRIVATE -fsanitize=fuzzer)
             set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
         else()
-            add_executable(${program} ${source} ${CMAKE_SOURCE_DIR}/plugins/common/tests/kit.c)
+            add_executable(${program} ${source} ${CMAKE_SOURCE_DIR}/plugins/common/tests/${arg_KIT}.c)
             target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/plugins/common/tests)
             target_link_libraries(${program} PRIVATE ${name}_objects PkgConfig::CMOCKA)
             set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
