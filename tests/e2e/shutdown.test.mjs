@@ -16,7 +16,10 @@ async function start(t, options, scenario) {
   t.after(() => rmSync(at, { recursive: true, force: true }));
   const store = path.join(at, 'antiphon.db');
   const server = await startServer({ sim, store, ...options });
-  t.after(() => server.child.kill('SIGKILL'));
+  t.after(() => {
+    server.child.kill('SIGKILL');
+    rmSync(server.home, { recursive: true, force: true });
+  });
   server.end = async (signal) => {
     const since = Date.now();
     server.child.kill(signal);

@@ -107,7 +107,11 @@ export async function startServer({ sim, args = [], env = {}, config, cwd, key =
       if (found) resolve(found[1]);
     });
     exited.then(([code, signal]) => reject(new Error(`serve ended with ${code ?? signal}: ${server.err}`)));
-  }), () => `serve to listen\n${server.err}`);
+  }), () => `serve to listen\n${server.err}`).catch((error) => {
+    child.kill('SIGKILL');
+    rmSync(home, { recursive: true, force: true });
+    throw error;
+  });
   server.port = Number(new URL(server.url).port);
   server.ws = server.url.replace('http', 'ws');
   server.client = (name, options) => {
