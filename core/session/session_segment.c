@@ -239,7 +239,8 @@ void session_segment(struct session *session, enum segment_input input, struct s
     struct segment_step step;
 
     facts.has_handle = session->resumption != NULL;
-    facts.turn_idle = turn_idle(&session->turn) && !tool_runs_open(&session->tools);
+    /* Who is just being heard would not be heard to the end. */
+    facts.turn_idle = session->turn.state == TURN_IDLE && !tool_runs_open(&session->tools);
     step = segment_step(&session->segment, input, &facts);
     if (before != session->segment.state)
         log_debug("session", "session=%s segment %s -> %s", session->id, segment_state_name(before),
