@@ -16,11 +16,12 @@ cd "$root" || exit 2
 checks=
 if [ -n "$deep" ]; then
     # Left out: what is a matter of taste (swappable parameters, string comparisons as truth, padding), what the compilers'
-    # own warnings cover (narrowing), and what is wrong with C (annex K) or with this release (va_list, pointers to pointers).
+    # own warnings cover (narrowing), and what is wrong with C (annex K) or with this release (va_list, pointers to pointers, counted owners, cJSON's own null checks).
     checks="--checks=bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-suspicious-string-compare,\
 -bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-not-null-terminated-result,\
 -bugprone-reserved-identifier,-bugprone-sizeof-expression,-bugprone-unused-return-value,-bugprone-branch-clone,\
 clang-analyzer-*,-clang-analyzer-valist.Uninitialized,-clang-analyzer-optin.performance.Padding,\
+-clang-analyzer-unix.Malloc,-clang-analyzer-core.NullDereference,\
 -clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling"
 fi
 files=$(find core plugins tools -name '*.c' -not -path '*/tests/*' -not -path '*/fuzz/*' 2>/dev/null | sort)

@@ -269,8 +269,9 @@ static int compare_path(const void *path, const void *entry)
 
 const struct static_file *static_files_find(const struct static_files *files, const char *path)
 {
-    const struct entry *found =
-        bsearch(path, files->entry, files->n, sizeof(*files->entry), compare_path);
+    const struct entry *found = NULL;
 
+    if (files->n > 0)
+        found = bsearch(path, files->entry, files->n, sizeof(*files->entry), compare_path);
     return found ? &found->file : NULL;
 }

@@ -1,5 +1,6 @@
 #include "plugin/host_impl.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ static enum antiphon_status host_add_tool(const struct antiphon_host *h,
     }
     if (take_tool(host, tool, &copy, &why))
         return refuse(host, &why);
+    assert(copy.tool.name);
     for (size_t i = 0; i < host->n_tools; i++) {
         if (strcmp(host->tools[i].tool.name, copy.tool.name) == 0)
             err_set(&why, ANTIPHON_EEXISTS, "tool %s: was added twice", copy.tool.name);

@@ -84,7 +84,7 @@ void tree_forbid(cJSON *object, const char *path)
     name[n] = '\0';
     cJSON *member = tree_find(object, name);
     bool gone = member && path[n] == '\0';
-    if (cJSON_IsObject(member) && member->child && path[n]) {
+    if (member && cJSON_IsObject(member) && member->child && path[n]) {
         tree_forbid(member, path + n + 1);
         gone = !member->child;
     }
