@@ -475,6 +475,24 @@ static void go_away_is_not_noticed_by_the_sample(void **unused)
     EXPECT(fd, COMPLETE);
 }
 
+static void go_away_lets_the_user_finish(void **unused)
+{
+    int fd = kit_join(ours, V1);
+
+    (void)unused;
+    kit_until(fd, "\"state\":\"live\"");
+    kit_say(fd, "!complete;hear what is;away 50000");
+    EXPECT_PIECE(fd, "\"type\":\"turn_complete\"");
+    EXPECT_PIECE(fd, "what is");
+    /* the last words of the spoken question were still to come */
+    kit_say(fd, "!hear the time?;say noon;complete");
+    EXPECT_PIECE(fd, "the time?");
+    EXPECT_PIECE(fd, "noon");
+    EXPECT_PIECE(fd, "\"type\":\"turn_complete\"");
+    EXPECT_PIECE(fd, "\"state\":\"reconnecting\"");
+    EXPECT_PIECE(fd, "\"state\":\"live\"");
+}
+
 static void state_is_told_to_our_own_protocol(void **unused)
 {
     int fd = kit_join(ours, V1);
@@ -781,6 +799,7 @@ int main(void)
         TEST(a_setup_that_is_never_accepted_ends),
         TEST(a_model_that_does_not_answer_is_left),
         TEST(go_away_is_not_noticed_by_the_sample),
+        TEST(go_away_lets_the_user_finish),
         TEST(state_is_told_to_our_own_protocol),
         TEST(the_newest_is_active_and_the_older_again_after_it),
         TEST(taking_over_is_told_to_our_own_protocol),
