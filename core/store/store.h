@@ -9,6 +9,8 @@
 #define STORE_MAX_RECORDS 50000
 #define STORE_MAX_BYTES (64u * 1024 * 1024)
 #define STORE_MAX_LOADS 1000
+#define STORE_MAX_CALLS 256 /* tool calls of a snapshot */
+#define STORE_MAX_CALLS_BYTES (4u * 1024 * 1024) /* of their texts together; older ones are left out */
 
 struct store;
 
@@ -28,21 +30,33 @@ enum store_kind {
     STORE_HANDLE,  /* keep json as the session's resumption handle; empty: forget it */
     STORE_DATA,    /* a plugin's own: key is {plugin, user or "", key}; json NULL removes it. EBUSY: too many rows */
     STORE_NOTICE,  /* json: what the model shall say; timestamp: until when; EBUSY: too many of one session */
-    STORE_NOTICE_OVER /* id: the notice that was said */
+    STORE_NOTICE_OVER, /* id: the notice that was said */
+    STORE_TOOL_CALL /* the journal of one tool call, see struct store_call */
+};
+
+/* What has become of a tool call. "requested" makes its row (id, invocation_id, call_id, agent, tool, args); every
+ * other state changes it, and so does NULL, which leaves the state alone. Members that are NULL leave what is there. A call
+ * that is undone stays so. */
+struct store_call {
+    const char *state;   /* "requested", "running", "done", "failed", "cancelled", "undone" or NULL */
+    const char *call_id, *agent, *tool, *args;
+    const char *receipt; /* JSON object */
+    const char *reason;
 };
 
 struct store_record {
     enum store_kind kind;
     struct store_key key;
-    const char *id;            /* EVENT, NOTICE, NOTICE_OVER */
-    const char *invocation_id; /* EVENT */
+    const char *id;            /* EVENT, NOTICE, NOTICE_OVER, TOOL_CALL (unique for ever) */
+    const char *invocation_id; /* EVENT, TOOL_CALL when it is requested */
     double timestamp;          /* seconds since the epoch */
-    const char *json;          /* EVENT: event_data as ADK writes it (snake_case) */
+    const char *json;          /* EVENT: event_data as ADK writes it (snake_case); TOOL_CALL: the result or NULL */
     size_t json_len;
     /* EVENT: JSON object or NULL, merged key by key with the prefixes app:, user: and temp: (not stored);
      * values stay the text they are (state.h). */
     const char *state_delta;
     const char *model;         /* HANDLE: what the handle is good for (model id and backend); NOTICE: the plugin */
+    struct store_call call;    /* TOOL_CALL */
 };
 
 /* [main] Opens or creates; runs migrations (numbered, forward only, backup first). Refuses, with a sentence for
@@ -83,6 +97,13 @@ struct store_rows {
 };
 void store_rows_free(struct store_rows *rows);
 
+/* A row of the journal; texts owned. Calls that were open when the server was killed have failed with the reason
+ * "interrupted", and have no result unless somebody gave them one later. */
+struct store_call_row {
+    char *id, *call_id, *tool, *state;
+    char *reason, *args, *result, *receipt; /* may be NULL */
+    bool ran;
+};
 struct store_snapshot {
     bool exists;
     char *state;               /* owned; merged JSON object with prefixes, "{}" if none */
@@ -91,6 +112,8 @@ struct store_snapshot {
     char *handle, *handle_model; /* owned; NULL: none */
     double handle_time;
     struct store_rows *notices;  /* owned; what is still to be said, oldest first */
+    struct store_call_row *calls; /* owned; the newest ones, oldest first */
+    size_t calls_n;
 };
 void store_snapshot_free(struct store_snapshot *snapshot);
 

@@ -20,6 +20,7 @@ enum statement {
     SQL_USER,
     SQL_HANDLE,
     SQL_EVENTS,
+    SQL_CALLS,
     SQL_COUNT
 };
 
@@ -37,6 +38,10 @@ static const char *const sql[SQL_COUNT] = {
                    " WHERE app_name = ?1 AND user_id = ?2 AND session_id = ?3"
                    " ORDER BY timestamp DESC, rowid DESC LIMIT ?4)"
                    " ORDER BY timestamp DESC, rowid DESC",
+    [SQL_CALLS] = "SELECT id, call_id, tool, state, reason, args, result, receipt,"
+                  " started_time IS NOT NULL FROM antiphon_tool_calls"
+                  " WHERE app_name = ?1 AND user_id = ?2 AND session_id = ?3"
+                  " ORDER BY requested_time DESC, rowid DESC LIMIT ?4",
 };
 
 struct store_reader {
@@ -227,6 +232,67 @@ static enum antiphon_status load_events(struct store_reader *self, const struct 
     return status;
 }
 
+static void free_call(struct store_call_row *row)
+{
+    free(row->id);
+    free(row->call_id);
+    free(row->tool);
+    free(row->state);
+    free(row->reason);
+    free(row->args);
+    free(row->result);
+    free(row->receipt);
+}
+
+static enum antiphon_status copy_call(sqlite3_stmt *statement, struct store_call_row *row)
+{
+    char **const texts[] = {&row->id,     &row->call_id, &row->tool,   &row->state,
+                            &row->reason, &row->args,    &row->result, &row->receipt};
+    enum antiphon_status status = ANTIPHON_OK;
+    for (int i = 0; status == ANTIPHON_OK && i < 8; i++) {
+        if (sqlite3_column_type(statement, i) != SQLITE_NULL)
+            status = copy_text(statement, i, texts[i], NULL);
+    }
+    row->ran = sqlite3_column_int(statement, 8) != 0;
+    return status;
+}
+
+static int call_bytes(sqlite3_stmt *statement)
+{
+    return sqlite3_column_bytes(statement, 5) + sqlite3_column_bytes(statement, 6) +
+           sqlite3_column_bytes(statement, 7);
+}
+
+static enum antiphon_status load_calls(struct store_reader *self, const struct store_key *key,
+                                       struct store_snapshot *snapshot, struct err *err)
+{
+    sqlite3_stmt *statement = bind(self, SQL_CALLS, key);
+    enum antiphon_status status = ANTIPHON_OK;
+    size_t bytes = 0;
+    int code;
+    sqlite3_bind_int(statement, 4, STORE_MAX_CALLS);
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        bytes += (size_t)call_bytes(statement);
+        if (bytes > STORE_MAX_CALLS_BYTES)
+            break;
+        if (!snapshot->calls)
+            snapshot->calls = calloc(STORE_MAX_CALLS, sizeof(*snapshot->calls));
+        status = snapshot->calls ? copy_call(statement, &snapshot->calls[snapshot->calls_n++])
+                                 : ANTIPHON_ENOMEM;
+        if (status != ANTIPHON_OK)
+            break;
+    }
+    if (status == ANTIPHON_OK && code != SQLITE_DONE && code != SQLITE_ROW)
+        status = store_sql_fail(self->db, self->path, err);
+    sqlite3_reset(statement);
+    for (size_t i = 0, n = snapshot->calls_n; i < n / 2; i++) {
+        struct store_call_row row = snapshot->calls[i];
+        snapshot->calls[i] = snapshot->calls[n - 1 - i];
+        snapshot->calls[n - 1 - i] = row;
+    }
+    return status;
+}
+
 static enum antiphon_status run(struct store_reader *self, enum statement which, struct err *err)
 {
     enum antiphon_status status = ANTIPHON_OK;
@@ -253,6 +319,8 @@ enum antiphon_status store_reader_load(struct store_reader *reader, const struct
         status = load_events(reader, key, max_events, made, err);
     if (status == ANTIPHON_OK)
         status = store_data_notices(reader->db, reader->path, key, &made->notices, err);
+    if (status == ANTIPHON_OK)
+        status = load_calls(reader, key, made, err);
     /* A failure may have ended it already. */
     if (!sqlite3_get_autocommit(reader->db) && run(reader, SQL_END, &ignored) != ANTIPHON_OK)
         sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
@@ -277,6 +345,9 @@ void store_snapshot_free(struct store_snapshot *snapshot)
     for (size_t i = 0; i < snapshot->events_n; i++)
         free(snapshot->events[i].text);
     free(snapshot->events);
+    for (size_t i = 0; i < snapshot->calls_n; i++)
+        free_call(&snapshot->calls[i]);
+    free(snapshot->calls);
     free(snapshot->state);
     free(snapshot->handle);
     free(snapshot->handle_model);

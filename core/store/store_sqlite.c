@@ -36,6 +36,8 @@ enum statement {
     SQL_SET_USER,
     SQL_SET_HANDLE,
     SQL_DROP_HANDLE,
+    SQL_ADD_CALL,
+    SQL_SET_CALL,
     SQL_COUNT
 };
 
@@ -69,7 +71,22 @@ static const char *const sql[SQL_COUNT] = {
                        " ON CONFLICT DO UPDATE SET handle = ?4, update_time = ?5, model = ?6",
     [SQL_DROP_HANDLE] = "DELETE FROM antiphon_handles"
                         " WHERE app_name = ?1 AND user_id = ?2 AND session_id = ?3",
+    [SQL_ADD_CALL] = "INSERT INTO antiphon_tool_calls (app_name, user_id, session_id, args,"
+                     " requested_time, id, state, invocation_id, call_id, agent, tool)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_SET_CALL] =
+        "UPDATE antiphon_tool_calls SET"
+        " state = CASE state WHEN 'undone' THEN state ELSE coalesce(?7, state) END,"
+        " result = coalesce(?4, result), receipt = coalesce(?8, receipt), reason = coalesce(?9, reason),"
+        " started_time = CASE ?7 WHEN 'running' THEN ?5 ELSE started_time END,"
+        " ended_time = CASE WHEN ?7 IS NULL OR ?7 = 'running' OR state = 'undone' THEN ended_time ELSE ?5 END"
+        " WHERE id = ?6",
 };
+
+/* Nobody but the server that was killed could have ended them. */
+static const char interrupt_calls[] =
+    "UPDATE antiphon_tool_calls SET state = 'failed', reason = 'interrupted',"
+    " ended_time = (julianday('now') - 2440587.5) * 86400.0 WHERE ended_time IS NULL";
 
 struct store_sqlite {
     sqlite3 *db;
@@ -159,6 +176,8 @@ static enum antiphon_status configure(struct store_sqlite *self, struct err *err
                                 err);
     if (status == ANTIPHON_OK)
         status = store_sql_int(self->db, self->path, "PRAGMA page_size", 4096, &page_size, err);
+    if (status == ANTIPHON_OK)
+        status = store_sql_exec(self->db, self->path, interrupt_calls, err);
     for (int i = 0; status == ANTIPHON_OK && i < SQL_COUNT; i++)
         status = store_sql_prepare(self->db, self->path, sql[i], &self->statements[i], err);
     if (status == ANTIPHON_OK)
@@ -403,6 +422,23 @@ static enum antiphon_status write_data(struct store_sqlite *self, const struct s
     return sql_fault ? fail(self) : status;
 }
 
+static enum antiphon_status write_call(struct store_sqlite *self, const struct store_record *record)
+{
+    const struct store_call *call = &record->call;
+    bool added = call->state && strcmp(call->state, "requested") == 0;
+    enum statement which = added ? SQL_ADD_CALL : SQL_SET_CALL;
+    const char *const texts[] = {record->id,
+                                 call->state,
+                                 added ? record->invocation_id : call->receipt,
+                                 added ? call->call_id : call->reason,
+                                 call->agent,
+                                 call->tool};
+    for (int i = 0; i < (added ? 6 : 4); i++)
+        sqlite3_bind_text(self->statements[which], 6 + i, texts[i], -1, SQLITE_STATIC);
+    return added ? run_text(self, which, record, call->args, call->args ? strlen(call->args) : 0)
+                 : run_text(self, which, record, record->json, record->json_len);
+}
+
 static enum antiphon_status write_record(struct store_sqlite *self,
                                          const struct store_record *record)
 {
@@ -417,6 +453,8 @@ static enum antiphon_status write_record(struct store_sqlite *self,
     case STORE_NOTICE:
     case STORE_NOTICE_OVER:
         return write_data(self, record);
+    case STORE_TOOL_CALL:
+        return write_call(self, record);
     }
     return ANTIPHON_EINVAL;
 }

@@ -7,19 +7,26 @@
 #include "base/banned.h"
 
 /* The texts of a record, in a fixed order, so that measuring and copying cannot disagree. */
-enum { TEXTS = 8 };
+enum { TEXTS = 15 };
 
 static void list_texts(struct store_record *record, const char **texts[TEXTS], size_t lens[TEXTS])
 {
     const char **all[TEXTS] = {&record->key.app,     &record->key.user,      &record->key.session,
                                &record->id,          &record->invocation_id, &record->json,
-                               &record->state_delta, &record->model};
+                               &record->state_delta, &record->model,     &record->call.state,
+                               &record->call.call_id, &record->call.agent, &record->call.tool,
+                               &record->call.args,   &record->call.receipt, &record->call.reason};
     for (int i = 0; i < TEXTS; i++) {
         texts[i] = all[i];
         lens[i] = *all[i] ? strlen(*all[i]) : 0;
     }
     /* Only json has a length of its own. */
     lens[5] = record->json ? record->json_len : 0;
+}
+
+static bool is_new_call(const struct store_record *record)
+{
+    return record->call.state && strcmp(record->call.state, "requested") == 0;
 }
 
 static bool is_complete(const struct store_record *record)
@@ -40,6 +47,9 @@ static bool is_complete(const struct store_record *record)
         return record->id && record->model && record->json;
     case STORE_NOTICE_OVER:
         return record->id != NULL;
+    case STORE_TOOL_CALL:
+        return record->id && (!is_new_call(record) || (record->invocation_id && record->call.call_id &&
+                                                       record->call.agent && record->call.tool));
     }
     return false;
 }

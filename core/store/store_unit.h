@@ -14,7 +14,8 @@ struct store_unit {
     struct store_record records[]; /* their texts lie behind them in the same block */
 };
 
-/* EINVAL: a record without key, or an event without id, invocation_id or json. ENOMEM. ETOOBIG:
+/* EINVAL: a record without key, an event without id, invocation_id or json, a tool call
+ * without what its state needs. ENOMEM. ETOOBIG:
  * more than max_bytes. Free with free(). */
 enum antiphon_status store_unit_new(const struct store_record *records, size_t n, size_t max_bytes,
                                     struct store_unit **unit) MUST_CHECK;

@@ -175,6 +175,136 @@ static void handle_is_kept(void **state)
     assert_string_equal(query("SELECT count(*) FROM antiphon_handles"), "0");
 }
 
+/* ---- tool calls ----------------------------------------------------------------------------- */
+
+static struct store_record call_record(const char *id, const char *call_state, double at)
+{
+    return (struct store_record){.kind = STORE_TOOL_CALL,
+                                 .key = KEY,
+                                 .id = id,
+                                 .invocation_id = "e-1",
+                                 .timestamp = at,
+                                 .call = {.state = call_state,
+                                          .call_id = "fc-1",
+                                          .agent = "a",
+                                          .tool = "book",
+                                          .args = "{\"n\":9007199254740993}"}};
+}
+
+static struct store_record call_change(const char *id, const char *call_state, double at, const char *json)
+{
+    return (struct store_record){.kind = STORE_TOOL_CALL,
+                                 .key = KEY,
+                                 .id = id,
+                                 .timestamp = at,
+                                 .json = json,
+                                 .json_len = json ? strlen(json) : 0,
+                                 .call = {.state = call_state}};
+}
+
+#define CALL_ROW(id)                                                                                       \
+    query("SELECT state || ' ' || coalesce(result, '-') || ' ' || coalesce(receipt, '-') || ' ' ||"        \
+          " coalesce(reason, '-') || ' ' || requested_time || ' ' || coalesce(started_time, '-') || ' ' ||" \
+          " coalesce(ended_time, '-') FROM antiphon_tool_calls WHERE id = '" id "'")
+
+static void tool_calls_have_a_row_each(void **state)
+{
+    struct store *store = open_store();
+    struct store_record session = session_record(KEY, NULL), call = call_record("c1", "requested", 5);
+    (void)state;
+    assert_int_equal(append(store, &call, 1), ANTIPHON_ENOTFOUND);
+    assert_int_equal(append(store, &session, 1), ANTIPHON_OK);
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    assert_int_equal(append(store, &call, 1), ANTIPHON_EEXISTS);
+    assert_string_equal(CALL_ROW("c1"), "requested - - - 5.0 - -");
+    call = call_change("c1", "running", 6, NULL);
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    assert_string_equal(CALL_ROW("c1"), "running - - - 5.0 6.0 -");
+    call = call_change("c1", NULL, 7, NULL);
+    call.call.receipt = "{\"r\":1}";
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    assert_string_equal(CALL_ROW("c1"), "running - {\"r\":1} - 5.0 6.0 -");
+    call = call_change("c1", "done", 8, "{\"ok\":1}");
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    assert_string_equal(CALL_ROW("c1"), "done {\"ok\":1} {\"r\":1} - 5.0 6.0 8.0");
+    call = call_change("c1", "undone", 9, NULL);
+    call.call.reason = "taken back";
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    /* What comes late changes nothing. */
+    call = call_change("c1", "cancelled", 10, NULL);
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    assert_string_equal(CALL_ROW("c1"), "undone {\"ok\":1} {\"r\":1} taken back 5.0 6.0 9.0");
+    /* One that has no row is no fault: its session may be gone. */
+    call = call_change("nobody", "done", 9, "{}");
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    call = call_record("c2", "requested", 5);
+    call.call.tool = NULL;
+    assert_int_equal(store_append(store, &call, 1, NULL, NULL), ANTIPHON_EINVAL);
+    call = call_record("c3", "lost", 5);
+    assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    assert_string_equal(query("SELECT count(*) FROM antiphon_tool_calls"), "1");
+    store_close(store);
+}
+
+static void calls_that_a_kill_cut_short(void **state)
+{
+    struct store *store = open_store();
+    struct store_record records[] = {session_record(KEY, NULL), call_record("c1", "requested", 5),
+                                     call_record("c2", "requested", 6), call_change("c2", "running", 7, NULL),
+                                     call_record("c3", "requested", 8), call_change("c3", "done", 9, "{\"x\":1}")};
+    (void)state;
+    assert_int_equal(append(store, records, 6), ANTIPHON_OK);
+    store_close(store); /* as a kill would leave it: nobody ended them */
+    store = open_store();
+    struct store_snapshot *snapshot = load(store, KEY, 0);
+    assert_int_equal(snapshot->calls_n, 3);
+    assert_string_equal(snapshot->calls[0].state, "failed");
+    assert_string_equal(snapshot->calls[0].reason, "interrupted");
+    assert_string_equal(snapshot->calls[0].args, "{\"n\":9007199254740993}");
+    assert_null(snapshot->calls[0].result);
+    assert_false(snapshot->calls[0].ran);
+    assert_string_equal(snapshot->calls[1].id, "c2");
+    assert_string_equal(snapshot->calls[1].reason, "interrupted");
+    assert_true(snapshot->calls[1].ran);
+    assert_string_equal(snapshot->calls[2].state, "done");
+    assert_string_equal(snapshot->calls[2].result, "{\"x\":1}");
+    assert_null(snapshot->calls[2].reason);
+    store_snapshot_free(snapshot);
+    assert_string_equal(query("SELECT count(*) FROM antiphon_tool_calls WHERE ended_time > 1.6e9"), "2");
+    store_close(store);
+}
+
+static void a_snapshot_has_the_newest_calls(void **state)
+{
+    struct store *store = open_store();
+    struct store_record session = session_record(KEY, NULL);
+    char id[16], *big = malloc(1u << 20);
+    (void)state;
+    assert_int_equal(append(store, &session, 1), ANTIPHON_OK);
+    for (int i = 0; i < STORE_MAX_CALLS + 10; i++) {
+        snprintf(id, sizeof(id), "c%d", i);
+        struct store_record call = call_record(id, "requested", 5);
+        assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    }
+    struct store_snapshot *snapshot = load(store, KEY, 0);
+    assert_int_equal(snapshot->calls_n, STORE_MAX_CALLS);
+    assert_string_equal(snapshot->calls[0].id, "c10");
+    store_snapshot_free(snapshot);
+    memset(big, 'x', (1u << 20) - 1);
+    big[(1u << 20) - 1] = '\0';
+    for (int i = STORE_MAX_CALLS; i < STORE_MAX_CALLS + 10; i++) {
+        snprintf(id, sizeof(id), "c%d", i);
+        struct store_record call = call_change(id, "done", 6, big);
+        assert_int_equal(append(store, &call, 1), ANTIPHON_OK);
+    }
+    snapshot = load(store, KEY, 0);
+    assert_int_equal(snapshot->calls_n, 3);
+    assert_string_equal(snapshot->calls[2].id, "c265");
+    store_snapshot_free(snapshot);
+    free(big);
+    store_close(store);
+}
+
 /* ---- units -------------------------------------------------------------------------------- */
 
 #define UNITS 500
@@ -556,6 +686,9 @@ int main(void)
         T(state_is_merged),
         T(newest_events_in_order),
         T(handle_is_kept),
+        T(tool_calls_have_a_row_each),
+        T(calls_that_a_kill_cut_short),
+        T(a_snapshot_has_the_newest_calls),
         T(waiting_units_share_a_commit),
         T(close_commits_and_answers_all),
         T(a_unit_is_all_or_nothing),
