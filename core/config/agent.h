@@ -8,10 +8,17 @@
 #define AGENT_MAX 256
 #define AGENT_MAX_TOOLS 128
 
+enum agent_confirm { AGENT_CONFIRM_AS_THE_TOOL, AGENT_CONFIRM_ALWAYS, AGENT_CONFIRM_NEVER };
+/* What `live.tools` says of it (schema/tool_policy.schema.json); 0: no limit. */
+struct agent_tool_policy {
+    uint32_t deadline_ms, calls_per_turn, calls_per_minute, concurrency;
+    enum agent_confirm confirm;
+};
 struct agent_tool {
     char *name;
     cJSON *args; /* or NULL */
     int line;    /* in the agent's file, for messages */
+    struct agent_tool_policy policy;
 };
 struct agent_live {
     char *provider;      /* name of the model plugin's model; default "gemini_live" */

@@ -10,6 +10,8 @@
 #include "base/banned.h"
 
 #define LATER "is not supported yet"
+/* In live.tools: the tools that have no entry of their own. */
+#define ANY_TOOL "*"
 
 /* ---- keys of ADK that are refused, each with what to do
  * ------------------------------------------------- */
@@ -160,6 +162,41 @@ static void check_tools(const struct yaml *yaml, const cJSON *tools, struct repo
     }
 }
 
+static bool is_named(const cJSON *tools, const char *name, const char **names, size_t *n)
+{
+    const cJSON *tool;
+
+    *n = 0;
+    cJSON_ArrayForEach (tool, tools) {
+        const char *one = json_get_string(tool, "name");
+        if (one && strcmp(one, name) == 0)
+            return true;
+        if (one && *n < AGENT_MAX_TOOLS)
+            names[(*n)++] = one;
+    }
+    return strcmp(name, ANY_TOOL) == 0;
+}
+
+/* The members of live.tools: their names are the tools', which no schema can say. */
+static void check_policies(const struct yaml *yaml, const cJSON *tree, struct report *report)
+{
+    const char *names[AGENT_MAX_TOOLS];
+    cJSON *policy;
+    size_t n;
+
+    cJSON_ArrayForEach (policy, json_get(json_get(tree, "live"), "tools")) {
+        char path[256];
+        snprintf(path, sizeof(path), "live.tools.%s", policy->string);
+        if (check_part(yaml, policy, path, "tool_policy.schema.json", 0, report) == ANTIPHON_EINTERNAL)
+            return;
+        if (is_named(json_get(tree, "tools"), policy->string, names, &n))
+            continue;
+        const char *near = jschema_nearest(policy->string, names, n);
+        yaml_fault(yaml, report, path, "is no tool of this agent%s%s%s", near ? "; did you mean \"" : "",
+                   near ? near : "", near ? "\"?" : "");
+    }
+}
+
 static void check_name(const struct yaml *yaml, const cJSON *tree, struct report *report)
 {
     const char *name = json_get_string(tree, "name");
@@ -222,6 +259,20 @@ static bool take_text(const cJSON *object, const char *name, const char *fallbac
     return *out != NULL;
 }
 
+static void take_policy(const cJSON *tree, const char *name, struct agent_tool_policy *policy)
+{
+    const cJSON *policies = json_get(json_get(tree, "live"), "tools");
+    const cJSON *from = json_get(policies, name) ? json_get(policies, name) : json_get(policies, ANY_TOOL);
+    const char *confirm = json_get_string(from, "confirm");
+
+    policy->deadline_ms = (uint32_t)json_get_number(from, "deadline_ms", 0);
+    policy->calls_per_turn = (uint32_t)json_get_number(from, "calls_per_turn", 0);
+    policy->calls_per_minute = (uint32_t)json_get_number(from, "calls_per_minute", 0);
+    policy->concurrency = (uint32_t)json_get_number(from, "concurrency", 0);
+    if (confirm)
+        policy->confirm = confirm[0] == 'a' ? AGENT_CONFIRM_ALWAYS : AGENT_CONFIRM_NEVER;
+}
+
 static bool take_tools(const struct yaml *yaml, const cJSON *tree, struct agent *agent)
 {
     const cJSON *item;
@@ -236,6 +287,7 @@ static bool take_tools(const struct yaml *yaml, const cJSON *tree, struct agent 
         if (!take_text(item, "name", "", &tool->name) ||
             (args && !(tool->args = cJSON_Duplicate(args, true))))
             return false;
+        take_policy(tree, tool->name, &tool->policy);
     }
     return true;
 }
@@ -298,6 +350,7 @@ static enum antiphon_status check(struct yaml *yaml, struct report *report, cJSO
         check_tree(yaml, tree, "agent.schema.json", JSCHEMA_FILL_DEFAULTS, report);
     check_name(yaml, tree, report);
     check_tools(yaml, json_get(tree, "tools"), report);
+    check_policies(yaml, tree, report);
     return status == ANTIPHON_OK && report->faults > before ? ANTIPHON_EINVAL : status;
 }
 

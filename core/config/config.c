@@ -119,6 +119,7 @@ static const struct {
     DEADLINE(setup),
     DEADLINE(first_byte),
     DEADLINE(tool),
+    DEADLINE(confirm),
     LIMIT(connections),
     LIMIT(client_message_bytes),
     LIMIT(client_control_bytes),

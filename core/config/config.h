@@ -10,7 +10,7 @@
 struct yaml;
 
 struct config_deadlines { /* ms */
-    uint32_t resolve, connect, setup, first_byte, tool;
+    uint32_t resolve, connect, setup, first_byte, tool, confirm;
 };
 struct config_limits {
     uint32_t connections; /* of clients, all shards together */

@@ -100,8 +100,18 @@ static void test_every_key(void **state)
         "\"only_activity\",\"proactive_audio\":true,\"affective_dialog\":true,\"thinking\":{"
         "\"budget\":0,"
         "\"level\":\"low\",\"include\":true},\"media_resolution\":\"low\",\"show_thoughts\":true,"
-        "\"history\":\"collapsed\",\"tool_timeout_ms\":1234,\"setup\":{\"labels\":{\"team\":"
+        "\"history\":\"collapsed\",\"tool_timeout_ms\":1234,\"tools\":{\"get_time\":{"
+        "\"deadline_ms\":2000,\"calls_per_turn\":3,\"calls_per_minute\":10,\"concurrency\":2,"
+        "\"confirm\":\"always\"},\"*\":{\"confirm\":\"never\"}},\"setup\":{\"labels\":{\"team\":"
         "\"none\"}}}");
+    const struct agent_tool_policy *policy = &agent->tools[1].policy;
+    assert_int_equal(policy->deadline_ms, 2000);
+    assert_int_equal(policy->calls_per_turn, 3);
+    assert_int_equal(policy->calls_per_minute, 10);
+    assert_int_equal(policy->concurrency, 2);
+    assert_int_equal(policy->confirm, AGENT_CONFIRM_ALWAYS);
+    assert_int_equal(agent->tools[0].policy.confirm, AGENT_CONFIRM_NEVER);
+    assert_int_equal(agent->tools[0].policy.calls_per_turn, 0);
     const struct agent *beta = agents_find(agents, "beta");
     assert_string_equal(beta->instruction, "Hello {user:name?}.\n");
     assert_string_equal(beta->live.app_name, "beta");
@@ -136,6 +146,12 @@ static void test_every_fault(void **state)
         "bad/broken/root_agent.yaml:15:3: live.modality: must be one of \"auto\", \"audio\", "
         "\"text\"",
         "bad/broken/root_agent.yaml:17:5: live.vad.silence_duration_ms: must be at least 0",
+        "bad/broken/root_agent.yaml:19:5: live.tools.get_tme: is no tool of this agent; did you mean "
+        "\"get_time\"?",
+        "bad/broken/root_agent.yaml:21:7: live.tools.get_time.confirm: must be one of \"always\", \"never\"",
+        "bad/broken/root_agent.yaml:22:7: live.tools.get_time.calls_per_turn: must be at least 1",
+        "bad/broken/root_agent.yaml:23:7: live.tools.get_time.dedline_ms: is not known; did you mean "
+        "\"deadline_ms\"?",
         "bad/refused/root_agent.yaml:1:1: agent_class: LoopAgent is not supported yet; only "
         "LlmAgent is",
         "bad/refused/root_agent.yaml:5:1: static_instruction: is not supported yet",

@@ -65,10 +65,11 @@ static void check_told(const cJSON *schema, const char *text)
 static void test_every_key_is_told(void **state)
 {
     static const char *const pairs[][2] = {{"agent.schema.json", DOCS "agents.md"},
+                                           {"tool_policy.schema.json", DOCS "agents.md"},
                                            {"config.schema.json", DOCS "configuration.md"}};
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         cJSON *schema = read_schema(pairs[i][0]);
         char *text = read_text(pairs[i][1]);
         check_told(schema, text);
