@@ -23,6 +23,7 @@
 #include "net/upstream.h"
 #include "session/link.h"
 #include "session/sessions.h"
+#include "session/tool_job.h"
 #include "base/banned.h"
 
 #define SUMMARY "Serves the web client and its WebSocket protocols until SIGTERM or SIGINT."
@@ -271,8 +272,10 @@ static void stop(struct server *server)
     if (server->started > 0)
         end_sessions(server);
     services_close(server->services);
+    tool_jobs_set_phase(TOOL_JOBS_ENDING);
     if (runtime->pool)
         pool_free(runtime->pool, POOL_END_MS);
+    tool_jobs_set_phase(TOOL_JOBS_CLOSED);
     if (runtime->store)
         store_close(runtime->store);
     http_client_stop(server->http);

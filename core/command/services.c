@@ -55,6 +55,12 @@ static void service_progress(void *ctx, struct antiphon_call *call, const char *
     tool_job_progress(call, text, len);
 }
 
+static enum antiphon_status service_receipt(void *ctx, struct antiphon_call *call, const char *json, size_t len)
+{
+    (void)ctx;
+    return tool_job_receipt(call, json, len);
+}
+
 /* ---- connections to models: on the loop's thread, which outlives them ---- */
 
 static void service_emit(void *ctx, antiphon_sink sink, const struct antiphon_event *event)
@@ -201,6 +207,7 @@ enum antiphon_status services_open(struct runtime *runtime, struct http_client *
                                          .finish = service_finish,
                                          .cancelled = service_cancelled,
                                          .progress = service_progress,
+                                         .receipt = service_receipt,
                                          .emit = service_emit,
                                          .wake = service_wake,
                                          .ws_open = service_ws_open,

@@ -11,7 +11,7 @@
 
 #define MAX_EXACT 9007199254740991.0 /* 2^53 - 1: what JSON numbers of a browser hold */
 
-static const char type_hint[] = "types: stop, activity_start, activity_end, audio_end, played; "
+static const char type_hint[] = "types: stop, activity_start, activity_end, audio_end, played, confirm; "
                                 "text, audio and images have a mime_type instead";
 
 /* ---- from the client ----------------------------------------------------------------------------
@@ -39,7 +39,26 @@ static enum antiphon_status parse_played(const cJSON *tree, struct client_input 
     return ANTIPHON_OK;
 }
 
-static enum antiphon_status parse_typed(const cJSON *tree, struct client_input *input,
+static enum antiphon_status parse_confirm(const cJSON *tree, struct buf *scratch, struct client_input *input,
+                                          struct client_fault *fault)
+{
+    const char *nonce = json_get_string(tree, "nonce");
+    const cJSON *allow = json_get(tree, "allow");
+
+    if (!nonce || nonce[0] == '\0' || !cJSON_IsBool(allow))
+        return frame_input_refuse(fault, "bad_frame",
+                                  "send {\"type\":\"confirm\",\"nonce\":\"...\",\"allow\":true}",
+                                  "confirm needs the question's nonce, and allow as true or false");
+    enum antiphon_status status = buf_puts(scratch, nonce);
+    if (status)
+        return frame_input_refuse(fault, "too_large", "send the nonce of the question", "the nonce is too long");
+    input->data = scratch->data;
+    input->len = scratch->len;
+    input->allow = cJSON_IsTrue(allow);
+    return ANTIPHON_OK;
+}
+
+static enum antiphon_status parse_typed(const cJSON *tree, struct buf *scratch, struct client_input *input,
                                         struct client_fault *fault)
 {
     static const struct {
@@ -51,6 +70,7 @@ static enum antiphon_status parse_typed(const cJSON *tree, struct client_input *
         {"activity_end", CLIENT_ACTIVITY_END},
         {"audio_end", CLIENT_AUDIO_END},
         {"played", CLIENT_PLAYED},
+        {"confirm", CLIENT_CONFIRM},
     };
     const char *name = json_get_string(tree, "type");
 
@@ -62,6 +82,8 @@ static enum antiphon_status parse_typed(const cJSON *tree, struct client_input *
         if (strcmp(name, types[i].name) != 0)
             continue;
         input->type = types[i].type;
+        if (input->type == CLIENT_CONFIRM)
+            return parse_confirm(tree, scratch, input, fault);
         return input->type == CLIENT_PLAYED ? parse_played(tree, input, fault) : ANTIPHON_OK;
     }
     return frame_input_refuse(fault, "bad_frame", type_hint, "this type is not known");
@@ -85,7 +107,7 @@ static enum antiphon_status parse(bool binary, const char *data, size_t len, str
     if (!status) {
         status = json_get(tree, "mime_type")
                      ? frame_input_media(tree, FRAME_INPUT_IMAGES, scratch, input, fault)
-                     : parse_typed(tree, input, fault);
+                     : parse_typed(tree, scratch, input, fault);
     }
     cJSON_Delete(tree);
     return status;
@@ -306,6 +328,9 @@ static void encode(const struct antiphon_event *event, const struct frame_contex
         break;
     case EVENT_TOOL:
         encode_tool(&frame);
+        break;
+    case EVENT_CONFIRM:
+        encode_json(&frame, "confirm");
         break;
     case EVENT_USER_TEXT:
         encode_string(&frame, "user_text", event->data, event->len);

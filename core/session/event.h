@@ -15,8 +15,9 @@ enum event_type {
     EVENT_STATE,       /* name: "connecting", "live", "reconnecting", "offline", "not_durable" or "durable" */
     EVENT_TAKEN_OVER,  /* another client of this session is active now */
     EVENT_ACTIVE,      /* this client is the active one (again) */
-    EVENT_TOOL,        /* id, name; detail: "running", "progress", "done", "failed", "cancelled"; data: progress text or NULL */
-    EVENT_USER_TEXT    /* data: text that the user typed in another client of the session */
+    EVENT_TOOL,        /* id, name; detail: "asking", "running", "progress", "done", "failed", "cancelled", "undone"; data: progress text or NULL */
+    EVENT_USER_TEXT,   /* data: text that the user typed in another client of the session */
+    EVENT_CONFIRM      /* data: JSON object, see docs/protocol.md "confirm": may this tool run? */
 };
 #define EVENT_FLAG_RETRYABLE (1u << 16)
 #define EVENT_FLAG_ENDS_TALK (1u << 17)

@@ -13,7 +13,8 @@ enum client_input_type {
     CLIENT_ACTIVITY_START, CLIENT_ACTIVITY_END,
     CLIENT_AUDIO_END,      /* the microphone is off */
     CLIENT_STOP,           /* the user stops the answer */
-    CLIENT_PLAYED          /* turn and played_ms: the answer of that turn was heard up to there */
+    CLIENT_PLAYED,         /* turn and played_ms: the answer of that turn was heard up to there */
+    CLIENT_CONFIRM         /* data: the nonce of a question, allow: the answer */
 };
 struct client_input {
     enum client_input_type type;
@@ -25,6 +26,7 @@ struct client_input {
     bool spliced;          /* AUDIO: taken without building a tree */
     uint64_t turn;
     int64_t played_ms;
+    bool allow;
 };
 /* Why a frame was refused; goes back as an error frame. Texts are static or in message. */
 struct client_fault {

@@ -83,22 +83,27 @@ static void take_snapshot(struct session *session, struct store_snapshot *snapsh
     snapshot->handle = snapshot->handle_model = NULL;
 }
 
+void session_loaded(struct session *session)
+{
+    session->loaded = true;
+    session_record_flush(session);
+    for (struct client *client = session->clients; client; client = client->next)
+        session_greet(session, client);
+    session_want(session);
+    session_maybe_end(session);
+}
+
 static void on_loaded(struct session *session, struct session_message *message)
 {
     struct loaded *loaded = (struct loaded *)message;
 
-    session->loaded = true;
     if (loaded->status) {
         log_error("session", "session=%s cannot be read: %s", session->id, status_name(loaded->status));
         session->not_durable = true;
     } else if (loaded->snapshot) {
         take_snapshot(session, loaded->snapshot);
     }
-    session_record_flush(session);
-    for (struct client *client = session->clients; client; client = client->next)
-        session_greet(session, client);
-    session_want(session);
-    session_maybe_end(session);
+    session_recover_tools(session, loaded->status ? NULL : loaded->snapshot);
 }
 
 /* [reader thread] */
@@ -198,9 +203,9 @@ void session_free(struct session *session)
     timer_stop(session->shard, &session->first_byte_timer);
     timer_stop(session->shard, &session->segment_timer);
     timer_stop(session->shard, &session->linger_timer);
-    timer_stop(session->shard, &session->tools_timer);
     session_disconnect(session);
-    session_cancel_tools(session);
+    session_recover_deinit(session);
+    session_tools_deinit(session);
     while (session->clients) {
         struct client *client = session->clients;
         session->clients = client->next;
@@ -208,7 +213,6 @@ void session_free(struct session *session)
             sessions_remove_client(session->sessions, client);
         free(client);
     }
-    tool_runs_deinit(&session->tools);
     session_record_deinit(session);
     session_said_reset(session);
     buf_deinit(&session->said.user);
@@ -261,6 +265,7 @@ static void activate(struct session *session, struct client *client, bool again)
     client->active = true;
     if (again)
         session_tell_client(session, client, &EVENT_INIT(EVENT_ACTIVE));
+    session_ask_again(session);
 }
 
 void session_activate(struct session *session, struct client *client)

@@ -153,6 +153,8 @@ static void on_input(struct session *session, const struct client_input *input)
         if (input->turn == session->turn.id)
             session->said.played_ms = input->played_ms;
         break;
+    case CLIENT_CONFIRM:
+        break; /* has a way of its own */
     }
 }
 
@@ -172,6 +174,11 @@ static void refuse(struct session *session, struct client *client, const struct 
         client_close(client, session->runtime, 1008, "too many bad messages in a row");
 }
 
+static const struct client_fault no_question = {
+    .code = "no_question",
+    .message = "There is no such question, or it was answered already.",
+    .hint = "Answer the last confirm frame that this connection got, once, within its time."};
+
 void session_on_frame(struct session *session, struct client *client, bool binary, const char *data, size_t len)
 {
     struct client_fault fault = {.code = "bad_frame"};
@@ -185,6 +192,10 @@ void session_on_frame(struct session *session, struct client *client, bool binar
         refuse(session, client, &fault);
     } else {
         bool speaks = input.type == CLIENT_TEXT;
+        if (input.type == CLIENT_CONFIRM && !session_on_confirm(session, client, &input)) {
+            refuse(session, client, &no_question);
+            goto out;
+        }
         client->bad = 0;
         /* Whoever types wants the answer here. The microphone of a client that was left behind must not. */
         if (!client->active && speaks)
@@ -192,6 +203,7 @@ void session_on_frame(struct session *session, struct client *client, bool binar
         if (client->active)
             on_input(session, &input);
     }
+out:
     buf_deinit(&scratch);
     session_maybe_end(session);
 }

@@ -135,9 +135,11 @@ static void dispatch(struct session *session, const struct antiphon_event *event
         if (event->name)
             keep(&session->said.reason, event->name, strlen(event->name));
         session_turn(session, TURN_IN_COMPLETE);
+        session_release_tools(session);
         break;
     case ANTIPHON_EV_INTERRUPTED:
         session_turn(session, TURN_IN_INTERRUPTED);
+        session_interrupt_tools(session);
         break;
     case ANTIPHON_EV_VOICE_ACTIVITY:
         if (event->name && strcmp(event->name, "ACTIVITY_START") == 0)

@@ -6,6 +6,8 @@
 #include "session/hold.h"
 #include "session/segment.h"
 #include "session/session.h"
+#include "session/tool_memory.h"
+#include "session/tool_quota.h"
 #include "session/tool_run.h"
 #include "session/turn.h"
 #include "session/waiting.h"
@@ -39,6 +41,7 @@ struct session_fault {
     bool retryable;
 };
 
+struct session_again;
 struct session_records {
     struct store_record *record; /* owned array; ids and texts owned too */
     size_t n, cap;
@@ -94,7 +97,13 @@ struct session {
     struct waiting waiting;
 
     struct tool_runs tools;
+    struct tool_memory tool_memory; /* calls that are over; undo: a struct tool_job */
+    struct tool_quota *quotas;   /* owned; one for each of the agent's tools, or NULL yet */
     struct timer tools_timer;
+    struct timer hold_timer;     /* while it runs no results go to the model */
+    uint64_t connection;         /* number of the connection to the model; 0: none yet */
+    struct session_again *again; /* owned; calls of an earlier process that run again before the session is loaded */
+    unsigned again_n;
     bool ending;                 /* shutdown: no new connection */
 };
 
@@ -122,6 +131,10 @@ void session_record_interrupted(struct session *session);
 void session_record_call(struct session *session, const struct tool_run *run);
 void session_record_response(struct session *session, const struct tool_run *run);
 void session_record_handle(struct session *session);
+/* The journal: the call is in that state now. */
+void session_record_tool(struct session *session, const struct tool_run *run, const char *state);
+/* Hands everything over; session_tools_committed() follows with that number. 0: nothing follows (not durable). */
+uint64_t session_record_launch(struct session *session);
 /* The end of the turn; hands everything over. The ticket is 0 if nothing waits for a commit (not durable). */
 uint64_t session_record_complete(struct session *session);
 void session_record_flush(struct session *session); /* not before the session is loaded */
@@ -147,11 +160,40 @@ void session_send_waiting(struct session *session); /* after READY */
 
 /* session_tools.c */
 void session_on_tool_call(struct session *session, const struct antiphon_event *event);
-void session_on_tool_cancel(struct session *session, const char *id);
-void session_cancel_tools(struct session *session);
 void session_answer_tools(struct session *session);
+void session_tools_committed(struct session *session, uint64_t ticket);
+void session_drop_tools(struct session *session, const char *reason); /* all end, nobody is answered */
+void session_forget_tools(struct session *session);    /* calls that are over */
+void session_tools_deinit(struct session *session);
+void session_launch_tool(struct session *session, struct tool_run *run);
+void session_fail_tool(struct session *session, struct tool_run *run, enum antiphon_status status, const char *reason,
+                       const struct buf *why);
+void session_tell_tool(struct session *session, const struct tool_run *run, const char *state, const char *text,
+                       size_t len);
+
+void session_tool_ended(struct session *session, struct tool_run *run); /* state and response are final */
+void session_give_up_job(struct tool_run *run);
+
+/* session_tool_cancel.c */
+void session_on_tool_cancel(struct session *session, const char *id);
+void session_interrupt_tools(struct session *session); /* the user spoke: by each tool's policy; all are answered */
+void session_release_tools(struct session *session);   /* what that held back goes out */
+void session_stop_tools(struct session *session);      /* the user's stop: all end and are answered */
+void session_stop_tool(struct session *session, struct tool_run *run);
+
+/* session_recover.c: session_loaded() follows, perhaps later */
+void session_recover_tools(struct session *session, struct store_snapshot *snapshot);
+void session_recover_deinit(struct session *session);
+
+/* session_confirm.c */
+void session_ask(struct session *session, struct tool_run *run);
+void session_ask_expired(struct session *session, struct tool_run *run);
+void session_ask_again(struct session *session); /* another client is active now */
+/* false: there is no such question, or not for this client. */
+bool session_on_confirm(struct session *session, struct client *client, const struct client_input *input) MUST_CHECK;
 
 /* session.c */
+void session_loaded(struct session *session); /* what is stored of it is known */
 void session_activate(struct session *session, struct client *client); /* a passive one that speaks up */
 void session_maybe_end(struct session *session);
 #endif

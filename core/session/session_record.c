@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "session/session_private.h"
+#include "session/tool_secret.h"
 #include "base/banned.h"
 
 #define MAX_EVENT_BYTES (16u * 1024 * 1024)
@@ -16,6 +17,9 @@ static void record_clear(struct store_record *record)
     free((char *)(uintptr_t)record->id);
     free((char *)(uintptr_t)record->json);
     free((char *)(uintptr_t)record->model);
+    free((char *)(uintptr_t)record->call.call_id);
+    free((char *)(uintptr_t)record->call.tool);
+    free((char *)(uintptr_t)record->call.args);
 }
 
 static void records_clear(struct session *session)
@@ -178,26 +182,47 @@ void session_record_interrupted(struct session *session)
     record_event(session, &event, NULL);
 }
 
-static void print_function(struct buf *parts, const struct tool_run *run, bool call)
+static const char *shown_args(const struct tool_run *run)
+{
+    return run->shown ? run->shown : run->args;
+}
+
+/* The response without secrets; the caller frees it. */
+static char *shown_response(const struct tool_run *run)
+{
+    struct buf text;
+    char *shown = NULL;
+
+    if (!run->shown)
+        return strdup(run->response);
+    buf_init(&text, TOOL_RUN_MAX_RESULT_BYTES + 64);
+    if (tool_secret_hide_result(run->tool->schema, run->args, run->response, &text) == ANTIPHON_OK)
+        shown = buf_take(&text);
+    buf_deinit(&text);
+    return shown;
+}
+
+/* json: of the call its arguments, else its response. */
+static void print_function(struct buf *parts, const struct tool_run *run, bool call, const char *json)
 {
     buf_puts(parts, call ? "[{\"function_call\":{\"id\":" : "[{\"function_response\":{\"id\":");
     buf_json_string(parts, run->id, strlen(run->id));
     if (call)
-        buf_printf(parts, ",\"args\":%s", run->args && run->args[0] ? run->args : "{}");
+        buf_printf(parts, ",\"args\":%s", json[0] ? json : "{}");
     buf_puts(parts, ",\"name\":");
     buf_json_string(parts, run->name, strlen(run->name));
     if (!call)
-        buf_printf(parts, ",\"response\":%s", run->response ? run->response : "{}");
+        buf_printf(parts, ",\"response\":%s", json);
     buf_puts(parts, "}}]");
 }
 
-static void record_function(struct session *session, const struct tool_run *run, bool call)
+static void record_function(struct session *session, const struct tool_run *run, bool call, const char *json)
 {
     struct event_stored event = {.author = session->agent->name, .role = call ? "model" : "user"};
     struct buf parts;
 
     buf_init(&parts, MAX_EVENT_BYTES);
-    print_function(&parts, run, call);
+    print_function(&parts, run, call, json);
     event.parts = buf_text(&parts);
     if (buf_status(&parts) == ANTIPHON_OK)
         record_event(session, &event, NULL);
@@ -206,12 +231,39 @@ static void record_function(struct session *session, const struct tool_run *run,
 
 void session_record_call(struct session *session, const struct tool_run *run)
 {
-    record_function(session, run, true);
+    record_function(session, run, true, shown_args(run));
 }
 
 void session_record_response(struct session *session, const struct tool_run *run)
 {
-    record_function(session, run, false);
+    char *response = shown_response(run);
+
+    record_function(session, run, false, response ? response : "{}");
+    free(response);
+}
+
+void session_record_tool(struct session *session, const struct tool_run *run, const char *state)
+{
+    struct store_record record = record_of(session, STORE_TOOL_CALL);
+    bool requested = run->state == TOOL_REQUESTED && strcmp(state, "requested") == 0;
+
+    record.id = strdup(run->row);
+    record.invocation_id = session->invocation;
+    record.call.state = state;
+    record.call.reason = run->reason;
+    if (requested) {
+        record.call.agent = session->agent->name;
+        record.call.call_id = strdup(run->id);
+        record.call.tool = strdup(run->name);
+        record.call.args = strdup(shown_args(run));
+    } else if (!tool_run_open(run) && run->response) {
+        record.json = shown_response(run);
+        record.json_len = record.json ? strlen(record.json) : 0;
+    }
+    if (record.id && (!requested || (record.call.call_id && record.call.tool && record.call.args)))
+        records_push(session, &record);
+    else
+        record_clear(&record);
 }
 
 void session_record_handle(struct session *session)
@@ -237,6 +289,7 @@ struct committed {
     struct runtime *runtime;
     unsigned shard;
     uint64_t ticket;
+    uint64_t launch; /* not 0: tools wait for it */
     bool events; /* not only the handle */
     enum antiphon_status status;
 };
@@ -262,6 +315,8 @@ static void on_committed(struct session *session, struct session_message *messag
             session_tell_state(session, "durable");
         }
     }
+    if (committed->launch)
+        session_tools_committed(session, committed->launch);
     session_maybe_end(session);
 }
 
@@ -284,7 +339,7 @@ static bool has_events(const struct session_records *records)
 }
 
 /* Hands the batch to the store; false if it was not taken. */
-static bool hand_over(struct session *session, uint64_t ticket)
+static bool hand_over(struct session *session, uint64_t ticket, uint64_t launch)
 {
     struct committed *committed = calloc(1, sizeof(*committed));
     enum antiphon_status status = committed ? ANTIPHON_OK : ANTIPHON_ENOMEM;
@@ -296,6 +351,7 @@ static bool hand_over(struct session *session, uint64_t ticket)
         committed->runtime = session->runtime;
         committed->shard = shard_index(session->shard);
         committed->ticket = ticket;
+        committed->launch = launch;
         committed->events = events;
         status = store_append(session->runtime->store, session->records.record, session->records.n,
                               committed_by_store, committed);
@@ -332,7 +388,15 @@ void session_record_flush(struct session *session)
     if (session->records.n == 0 || !session->loaded)
         return;
     begin_session(session);
-    (void)hand_over(session, 0);
+    (void)hand_over(session, 0, 0);
+}
+
+uint64_t session_record_launch(struct session *session)
+{
+    uint64_t launch = ++session->next_ticket;
+
+    begin_session(session);
+    return session->records.n > 0 && hand_over(session, 0, launch) ? launch : 0;
 }
 
 uint64_t session_record_complete(struct session *session)
@@ -346,7 +410,7 @@ uint64_t session_record_complete(struct session *session)
     record_event(session, &event, NULL);
     begin_session(session);
     ticket = ++session->next_ticket;
-    if (hand_over(session, ticket))
+    if (hand_over(session, ticket, 0))
         return ticket;
     session->turn_lost = false;
     return 0;

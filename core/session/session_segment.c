@@ -75,8 +75,11 @@ static void connect_model(struct session *session, bool resume)
     void *conn = NULL;
 
     resume = resume && handle_is_good(session);
-    if (!resume)
-        session_cancel_tools(session); /* a fresh connection knows nothing of the calls */
+    if (!resume) { /* a fresh connection knows nothing of the calls */
+        session_drop_tools(session, "reconnected");
+        session_forget_tools(session);
+    }
+    session->connection++;
     session->audio = session_wants_audio(session);
     metrics_add(resume ? METRIC_upstream_resumes : METRIC_upstream_connects, 1);
     buf_init(&run, 32u * 1024 * 1024);
@@ -139,7 +142,7 @@ static void fail(struct session *session)
     log_error("session", "session=%s model connection failed code=%s: %s", session->id, fault->code,
               fault->message);
     drop_waiting(session);
-    session_cancel_tools(session);
+    session_drop_tools(session, "offline");
     if (session->turn.state != TURN_IDLE) {
         session->turn.waiting = false;
         session_turn(session, TURN_IN_LOST);
@@ -291,7 +294,7 @@ void session_want(struct session *session)
     } else {
         if (session->turn.state != TURN_IDLE)
             session_turn(session, TURN_IN_LOST);
-        session_cancel_tools(session);
+        session_drop_tools(session, "left");
         drop_waiting(session);
         session_segment(session, SEGMENT_IN_UNWANT, (struct segment_facts){0});
     }

@@ -1,4 +1,6 @@
-/* session_tools - tool calls of the model: checked, run in the pool, answered. */
+/* session_tools - tool calls of the model. A call is
+ *     taken -> checked -> allowed -> (confirmed) -> written down -> run -> ended -> answered
+ * with one function a step, so that none of them depends on when the next one happens. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,17 +9,20 @@
 #include "base/metrics.h"
 #include "session/session_private.h"
 #include "session/tool_job.h"
+#include "session/tool_secret.h"
 #include "base/banned.h"
 
 #define DEFAULT_TIMEOUT_MS 30000u
+#define LONG_TIMEOUT_MS    3600000u
 /* Below what the queue to the model takes at once, with room for its envelope: results that are too long for it become
  * errors that the model can read, instead of a message that is refused. */
 #define MAX_ANSWER_BYTES (240u * 1024)
+#define MAX_WHY_BYTES    (64u * 1024)
 
 static void on_tool_result(struct session *session, struct session_message *message);
 
-static void tell_tool(struct session *session, const struct tool_run *run, const char *state, const char *text,
-                      size_t len)
+void session_tell_tool(struct session *session, const struct tool_run *run, const char *state, const char *text,
+                       size_t len)
 {
     struct antiphon_event event = EVENT_INIT(EVENT_TOOL);
 
@@ -29,105 +34,324 @@ static void tell_tool(struct session *session, const struct tool_run *run, const
     session_tell(session, &event);
 }
 
-static const struct registry_tool *allowed(struct session *session, const char *name)
+/* ---- ended ---- */
+
+/* Its state and response are final, but for the model, which may still take it back. */
+void session_tool_ended(struct session *session, struct tool_run *run)
 {
-    for (size_t i = 0; i < session->agent->tools_n; i++) {
-        if (strcmp(session->agent->tools[i].name, name) == 0) {
-            const struct registry_tool *tool = registry_tool(session->runtime->registry, name);
-            return tool && tool->tool.invoke && !session_is_native(session, &tool->tool) ? tool : NULL;
-        }
-    }
-    return NULL;
+    const char *state = tool_run_state_name(run->state);
+
+    if (run->repeated)
+        return;
+    if (run->state == TOOL_FAILED)
+        metrics_add(METRIC_tool_failures, 1);
+    session_record_tool(session, run, state);
+    session_tell_tool(session, run, state, NULL, 0);
 }
 
-static void finish_text(struct tool_run *run, enum antiphon_status status, const struct buf *why)
+void session_fail_tool(struct session *session, struct tool_run *run, enum antiphon_status status, const char *reason,
+                       const struct buf *why)
 {
+    run->reason = reason;
     (void)tool_run_finish(run, status, buf_text(why), why->len);
+    session_tool_ended(session, run);
 }
 
-static void refuse_unknown(struct session *session, struct tool_run *run)
+void session_give_up_job(struct tool_run *run)
 {
-    const char *names[AGENT_MAX_TOOLS];
-    struct buf why;
-    size_t n = 0;
-
-    for (size_t i = 0; i < session->agent->tools_n; i++) {
-        if (allowed(session, session->agent->tools[i].name))
-            names[n++] = session->agent->tools[i].name;
-    }
-    buf_init(&why, 64u * 1024);
-    tool_unknown_text(run->name, names, n, &why);
-    finish_text(run, ANTIPHON_ENOTFOUND, &why);
-    buf_deinit(&why);
+    if (run->job)
+        tool_job_cancel(run->job);
+    run->job = NULL;
 }
 
-static uint32_t timeout_of(const struct session *session, const struct registry_tool *tool)
+/* ---- run ---- */
+
+static uint32_t timeout_of(const struct session *session, const struct tool_run *run)
 {
-    if (tool->tool.timeout_ms)
-        return tool->tool.timeout_ms;
+    if (run->policy->policy.deadline_ms)
+        return run->policy->policy.deadline_ms;
+    if (run->tool->tool.timeout_ms)
+        return run->tool->tool.timeout_ms;
+    if (run->tool->tool.flags & ANTIPHON_TOOL_LONG_RUNNING)
+        return LONG_TIMEOUT_MS;
     if (session->agent->live.tool_timeout_ms)
         return session->agent->live.tool_timeout_ms;
     return session->runtime->config->deadlines.tool ? session->runtime->config->deadlines.tool
                                                     : DEFAULT_TIMEOUT_MS;
 }
 
-static void start(struct session *session, struct tool_run *run, const struct registry_tool *tool,
-                  const struct buf *args)
+static void start_job(struct session *session, struct tool_run *run)
 {
-    struct tool_job_options options = {.tool = tool,
+    const char *args = run->ready ? run->ready : "{}";
+    struct tool_job_options options = {.tool = run->tool,
                                        .call_id = run->id,
                                        .app = session->agent->live.app_name,
                                        .session_id = session->id,
                                        .user_id = session->user,
                                        .agent = session->agent->name,
-                                       .args = args->len ? args->data : "{}",
-                                       .args_len = args->len ? args->len : 2,
+                                       .flags = run->confirmed ? ANTIPHON_CALL_CONFIRMED : 0,
+                                       .args = args,
+                                       .args_len = strlen(args),
+                                       .deadline_ms = run->deadline_ms,
                                        .shard = shard_index(session->shard),
                                        .session = session->handle,
-                                       .number = run->number};
-    static const char busy[] = "the server is busy; call the tool again in a moment";
+                                       .number = run->number,
+                                       .row = run->row};
     struct tool_job *job = NULL;
+    struct buf why;
 
-    options.deadline_ms = clock_now_ms() + timeout_of(session, tool);
-    if (tool_job_start(session->runtime, &options, on_tool_result, &job)) {
-        (void)tool_run_finish(run, ANTIPHON_EBUSY, busy, sizeof(busy) - 1);
+    run->ticket = 0;
+    if (!tool_job_start(session->runtime, &options, on_tool_result, &job)) {
+        run->job = job;
+        session_tell_tool(session, run, "running", NULL, 0);
         return;
     }
-    tool_run_start(run, job, options.deadline_ms);
-    tell_tool(session, run, "running", NULL, 0);
+    buf_init(&why, MAX_WHY_BYTES);
+    buf_puts(&why, "the server is busy; call the tool again in a moment");
+    session_fail_tool(session, run, ANTIPHON_EBUSY, "busy", &why);
+    buf_deinit(&why);
 }
 
-static void begin(struct session *session, struct tool_run *run)
+/* What changes the world is on disk before it happens, so that a crash leaves a trace of it. */
+void session_launch_tool(struct session *session, struct tool_run *run)
 {
-    const struct registry_tool *tool = allowed(session, run->name);
+    tool_run_start(run, NULL, clock_now_ms() + timeout_of(session, run));
+    session_record_tool(session, run, "running");
+    if (!(run->tool->tool.flags & ANTIPHON_TOOL_READ_ONLY))
+        run->ticket = session_record_launch(session);
+    if (!run->ticket)
+        start_job(session, run);
+}
+
+void session_tools_committed(struct session *session, uint64_t ticket)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < session->tools.n; i++) {
+        struct tool_run *run = &session->tools.run[i];
+        if (run->state != TOOL_RUNNING || run->job || !run->ticket || run->ticket > ticket)
+            continue;
+        start_job(session, run);
+        any = true;
+    }
+    if (any)
+        session_answer_tools(session);
+}
+
+/* ---- allowed ---- */
+
+static unsigned count_open(const struct session *session, const struct tool_run *run)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < session->tools.n; i++) {
+        const struct tool_run *other = &session->tools.run[i];
+        n += other != run && other->tool == run->tool && tool_run_open(other);
+    }
+    return n;
+}
+
+static enum antiphon_status take_quota(struct session *session, const struct tool_run *run, struct buf *why)
+{
+    const struct agent *agent = session->agent;
+
+    if (!session->quotas)
+        session->quotas = calloc(agent->tools_n, sizeof(*session->quotas));
+    if (!session->quotas)
+        return ANTIPHON_ENOMEM;
+    return tool_quota_take(&session->quotas[run->policy - agent->tools], &run->policy->policy, run->name,
+                           session->turn.id, count_open(session, run), clock_now_ms(), why);
+}
+
+static bool must_be_confirmed(const struct tool_run *run)
+{
+    const unsigned both = ANTIPHON_TOOL_NEEDS_CONFIRMATION | ANTIPHON_TOOL_READ_ONLY;
+
+    if (run->policy->policy.confirm != AGENT_CONFIRM_AS_THE_TOOL)
+        return run->policy->policy.confirm == AGENT_CONFIRM_ALWAYS;
+    return (run->tool->tool.flags & both) == ANTIPHON_TOOL_NEEDS_CONFIRMATION;
+}
+
+/* Its arguments are valid. */
+static void allow(struct session *session, struct tool_run *run)
+{
+    struct buf why;
+
+    buf_init(&why, MAX_WHY_BYTES);
+    if (take_quota(session, run, &why))
+        session_fail_tool(session, run, ANTIPHON_EBUSY, "limit", &why);
+    else if (must_be_confirmed(run))
+        session_ask(session, run);
+    else
+        session_launch_tool(session, run);
+    buf_deinit(&why);
+}
+
+/* ---- checked ---- */
+
+static const struct registry_tool *function_of(const struct session *session, const char *name)
+{
+    const struct registry_tool *tool = registry_tool(session->runtime->registry, name);
+
+    return tool && tool->tool.invoke && !session_is_native(session, &tool->tool) ? tool : NULL;
+}
+
+static void find_tool(const struct session *session, struct tool_run *run)
+{
+    for (size_t i = 0; i < session->agent->tools_n && !run->tool; i++) {
+        if (strcmp(session->agent->tools[i].name, run->name) != 0)
+            continue;
+        run->tool = function_of(session, run->name);
+        run->policy = &session->agent->tools[i];
+    }
+}
+
+static void unknown_text(struct session *session, const struct tool_run *run, struct buf *why)
+{
+    const char *names[AGENT_MAX_TOOLS];
+    size_t n = 0;
+
+    for (size_t i = 0; i < session->agent->tools_n; i++) {
+        if (function_of(session, session->agent->tools[i].name))
+            names[n++] = session->agent->tools[i].name;
+    }
+    tool_unknown_text(run->name, names, n, why);
+}
+
+static void check(struct session *session, struct tool_run *run)
+{
     struct buf args, why;
 
     buf_init(&args, TOOL_RUN_MAX_RESULT_BYTES);
-    buf_init(&why, 64u * 1024);
-    if (!tool)
-        refuse_unknown(session, run);
-    else if (tool_args_check(tool, run->args, strlen(run->args), &args, &why))
-        finish_text(run, ANTIPHON_EINVAL, &why);
-    else
-        start(session, run, tool, &args);
+    buf_init(&why, MAX_WHY_BYTES);
+    if (!run->tool) {
+        unknown_text(session, run, &why);
+        session_fail_tool(session, run, ANTIPHON_ENOTFOUND, "unknown", &why);
+    } else if (tool_args_check(run->tool, run->args, strlen(run->args), &args, &why)) {
+        session_fail_tool(session, run, ANTIPHON_EINVAL, "arguments", &why);
+    } else {
+        run->ready = buf_take(&args);
+        allow(session, run);
+    }
     buf_deinit(&args);
     buf_deinit(&why);
+}
+
+/* ---- taken ---- */
+
+static void hide_secrets(struct tool_run *run)
+{
+    struct buf shown;
+
+    if (!run->tool || !tool_secret_any(run->tool->schema))
+        return;
+    buf_init(&shown, TOOL_RUN_MAX_RESULT_BYTES);
+    if (tool_secret_hide_args(run->tool->schema, run->args, &shown) == ANTIPHON_OK)
+        run->shown = buf_take(&shown);
+    else
+        run->shown = strdup("{}");
+    buf_deinit(&shown);
+}
+
+static const char *scheduling_of(const struct session *session, const struct tool_run *run)
+{
+    if (!session->tools.apart || !run->tool || !(run->tool->tool.flags & ANTIPHON_TOOL_NON_BLOCKING))
+        return NULL;
+    return run->tool->tool.scheduling ? run->tool->tool.scheduling : "WHEN_IDLE";
+}
+
+/* A call that was over before: its answer again, should this connection not have had it; it never runs again. */
+static bool answer_again(struct session *session, struct tool_run *run)
+{
+    static const char unknown[] = "This call was made before and is not run again; its result is no longer known.";
+    struct tool_memory_call *call = run->local_id ? NULL : tool_memory_find(&session->tool_memory, run->id);
+
+    if (!call)
+        return false;
+    run->repeated = true;
+    if (call->connection == session->connection)
+        (void)tool_run_cancel(run);
+    else if (call->response)
+        (void)tool_run_finish(run, ANTIPHON_OK, call->response, strlen(call->response));
+    else
+        (void)tool_run_finish(run, ANTIPHON_ECANCELLED, unknown, sizeof(unknown) - 1);
+    log_info("tool", "session=%s tool=%s call=%s came again%s", session->id, run->name, run->id,
+             call->connection == session->connection ? "" : " on another connection");
+    call->connection = session->connection;
+    return true;
+}
+
+static void take(struct session *session, struct tool_run *run, bool stopped)
+{
+    if (answer_again(session, run))
+        return;
+    id_uuid(run->row);
+    find_tool(session, run);
+    hide_secrets(run);
+    run->scheduling = scheduling_of(session, run);
+    session_record_call(session, run);
+    session_record_tool(session, run, "requested");
+    if (stopped)
+        session_stop_tool(session, run);
+    else
+        check(session, run);
+    session_record_flush(session);
+}
+
+void session_on_tool_call(struct session *session, const struct antiphon_event *event)
+{
+    bool stopped = (turn_step(&session->turn, TURN_IN_TOOL_CALL) & TURN_DROP) != 0;
+    const char *mode = json_get_string(session->profile.entry, "tools");
+    struct tool_run *run = NULL;
+    enum antiphon_status status;
+
+    if (!stopped) {
+        timer_stop(session->shard, &session->first_byte_timer);
+        session->said.any = true;
+        session_record_input(session);
+        session_record_output(session, false);
+    }
+    session->tools.apart = mode && strcmp(mode, "non_blocking") == 0;
+    status = tool_runs_add(&session->tools, event, &run);
+    if (status)
+        log_warn("tool", "session=%s tool=%s call not taken: %s", session->id, event->name ? event->name : "",
+                 status == ANTIPHON_EEXISTS ? "the same id is open" : status_name(status));
+    else
+        take(session, run, stopped);
+    if (session->tools.apart || event->index + 1 >= event->count)
+        session_answer_tools(session);
+}
+
+/* ---- answered ---- */
+
+static void late(struct session *session, struct tool_run *run)
+{
+    static const char read_only[] = "the tool did not finish in time";
+    static const char other[] = "the tool did not finish in time and was told to stop; whether it has had an effect is "
+                                "not known. Do not repeat the call without asking the user.";
+    bool harmless = run->tool->tool.flags & ANTIPHON_TOOL_READ_ONLY;
+    const char *text = harmless ? read_only : other;
+
+    log_warn("tool", "session=%s tool=%s call=%s ran past its deadline", session->id, run->name, run->id);
+    session_give_up_job(run);
+    run->reason = "deadline";
+    (void)tool_run_finish(run, ANTIPHON_ETIMEOUT, text, strlen(text));
+    session_tool_ended(session, run);
 }
 
 static void on_tools_timer(void *ctx)
 {
     struct session *session = ctx;
-    static const char late[] = "the tool did not finish in time";
     uint64_t now = clock_now_ms();
 
     for (size_t i = 0; i < session->tools.n; i++) {
         struct tool_run *run = &session->tools.run[i];
-        if (run->state != TOOL_RUNNING || !run->deadline_ms || run->deadline_ms > now)
+        if (!run->deadline_ms || run->deadline_ms > now)
             continue;
-        log_warn("tool", "session=%s tool=%s call=%s ran past its deadline", session->id, run->name, run->id);
-        tool_job_cancel(run->job);
-        run->job = NULL;
-        (void)tool_run_finish(run, ANTIPHON_ETIMEOUT, late, sizeof(late) - 1);
+        if (run->state == TOOL_RUNNING)
+            late(session, run);
+        else if (run->state == TOOL_ASKING)
+            session_ask_expired(session, run);
     }
     session_answer_tools(session);
 }
@@ -141,21 +365,22 @@ static void arm(struct session *session)
         timer_start(session->shard, &session->tools_timer, due > now ? due - now : 0, on_tools_timer, session);
 }
 
+/* The answer is on its way, or nobody wants one. */
 static void over(void *ctx, const struct tool_run *run)
 {
     struct session *session = ctx;
 
-    if (run->state == TOOL_FAILED)
-        metrics_add(METRIC_tool_failures, 1);
-    if (run->state == TOOL_CANCELLED) {
-        tell_tool(session, run, "cancelled", NULL, 0);
+    if (run->repeated)
         return;
-    }
-    session_record_response(session, run);
-    tell_tool(session, run, run->state == TOOL_DONE ? "done" : "failed", NULL, 0);
+    if (run->response)
+        session_record_response(session, run);
+    if (run->local_id)
+        tool_job_forget(run->undo);
+    else if (tool_memory_put(&session->tool_memory, run->id, run->response, session->connection, run->undo))
+        log_warn("tool", "session=%s call=%s no memory to remember it", session->id, run->id);
 }
 
-/* Hands the results of one batch over; "" if all of its calls were cancelled. */
+/* Hands the results of one batch over; "" if the model has taken back all of its calls. */
 static enum antiphon_status send_results(struct session *session, const struct buf *results)
 {
     struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TOOL_RESULTS);
@@ -168,7 +393,8 @@ static enum antiphon_status send_results(struct session *session, const struct b
     session->in_model++;
     status = session->model->model.send(session->conn, &event);
     session->in_model--;
-    if (!status)
+    /* A model that does not wait for its tools owes nothing for a result. */
+    if (!status && (!session->tools.apart || session->turn.state != TURN_TOOL))
         session_turn(session, TURN_IN_TOOLS_ANSWERED);
     return status;
 }
@@ -179,8 +405,8 @@ void session_answer_tools(struct session *session)
     struct buf results;
 
     arm(session);
-    if (!segment_live(&session->segment) || !session->conn)
-        return; /* after the reconnection */
+    if (!segment_live(&session->segment) || !session->conn || timer_active(&session->hold_timer))
+        return; /* after the reconnection; after the interruption */
     buf_init(&results, MAX_ANSWER_BYTES);
     while (!status && tool_runs_take_batch(&session->tools, &results, over, session)) {
         status = send_results(session, &results);
@@ -195,64 +421,33 @@ void session_answer_tools(struct session *session)
     session_segment(session, SEGMENT_IN_CLOSED, (struct segment_facts){.may_restart = true});
 }
 
-void session_on_tool_call(struct session *session, const struct antiphon_event *event)
+static void confirm_wanted(struct session *session, struct tool_run *run, const struct tool_result *result)
 {
-    struct tool_run *run = NULL;
-    enum antiphon_status status;
+    struct buf why;
 
-    if (turn_step(&session->turn, TURN_IN_TOOL_CALL) & TURN_DROP)
-        return;
-    timer_stop(session->shard, &session->first_byte_timer);
-    session->said.any = true;
-    session_record_input(session);
-    session_record_output(session, false);
-    status = tool_runs_add(&session->tools, event, &run);
-    if (status) {
-        log_warn("tool", "session=%s tool=%s call not taken: %s", session->id, event->name ? event->name : "",
-                 status == ANTIPHON_EEXISTS ? "the same id is open" : status_name(status));
+    buf_init(&why, MAX_WHY_BYTES);
+    if (run->confirmed) {
+        buf_puts(&why, "the tool asks to be confirmed although it was");
+        session_fail_tool(session, run, ANTIPHON_EPROTOCOL, "error", &why);
+    } else if (run->policy->policy.confirm == AGENT_CONFIRM_NEVER) {
+        tool_run_ask(run, 0);
+        run->confirmed = true;
+        session_launch_tool(session, run);
     } else {
-        session_record_call(session, run);
-        begin(session, run);
-        session_record_flush(session);
+        run->question = strndup(result->text, result->len);
+        session_ask(session, run);
     }
-    if (event->index + 1 >= event->count)
-        session_answer_tools(session);
+    buf_deinit(&why);
 }
 
-static void cancel(struct tool_run *run)
+static void tell_undone(struct session *session, const struct tool_result *result)
 {
-    if (!tool_run_cancel(run))
-        return;
-    if (run->job)
-        tool_job_cancel(run->job);
-    run->job = NULL;
-}
+    struct antiphon_event event = EVENT_INIT(EVENT_TOOL);
 
-void session_on_tool_cancel(struct session *session, const char *id)
-{
-    struct tool_run *run = id ? tool_runs_find_id(&session->tools, id) : NULL;
-
-    if (!run)
-        return;
-    cancel(run);
-    session_answer_tools(session);
-}
-
-/* All of them, without an answer. */
-void session_cancel_tools(struct session *session)
-{
-    struct buf none;
-
-    if (session->tools.n == 0)
-        return;
-    buf_init(&none, MAX_ANSWER_BYTES);
-    for (size_t i = 0; i < session->tools.n; i++)
-        cancel(&session->tools.run[i]);
-    session->tools.due = 0; /* calls of a half-announced batch will not come any more */
-    while (tool_runs_take_batch(&session->tools, &none, over, session))
-        continue;
-    buf_deinit(&none);
-    timer_stop(session->shard, &session->tools_timer);
+    event.id = result->text;
+    event.name = result->text + strlen(result->text) + 1;
+    event.detail = "undone";
+    session_tell(session, &event);
 }
 
 static void on_tool_result(struct session *session, struct session_message *message)
@@ -260,16 +455,77 @@ static void on_tool_result(struct session *session, struct session_message *mess
     struct tool_result *result = (struct tool_result *)message;
     struct tool_run *run = tool_runs_find(&session->tools, result->number);
 
-    if (!run || run->state != TOOL_RUNNING) {
+    if (result->undone) {
+        tell_undone(session, result);
+        return;
+    }
+    if (!run || run->state != TOOL_RUNNING || !run->job) {
         metrics_add(METRIC_tool_results_dropped, !result->progress);
         return;
     }
     if (result->progress) {
-        tell_tool(session, run, "progress", result->text, result->len);
+        session_tell_tool(session, run, "progress", result->text, result->len);
         return;
     }
-    tool_job_release(run->job);
+    run->undo = tool_job_release(run->job);
     run->job = NULL;
-    (void)tool_run_finish(run, result->status, result->text, result->len);
+    if (result->status == ANTIPHON_ECONFIRM) {
+        confirm_wanted(session, run, result);
+    } else {
+        (void)tool_run_finish(run, result->status, result->text, result->len);
+        run->reason = run->state == TOOL_FAILED ? "error" : NULL;
+        session_tool_ended(session, run);
+    }
     session_answer_tools(session);
+}
+
+/* ---- dropped ---- */
+
+/* What is open ends without an answer, because nobody is there who waits for it. What is over was done: history has it. */
+void session_drop_tools(struct session *session, const char *reason)
+{
+    struct buf none;
+
+    timer_stop(session->shard, &session->hold_timer);
+    if (session->tools.n == 0)
+        return;
+    buf_init(&none, TOOL_RUN_MAX_OPEN * (TOOL_RUN_MAX_RESULT_BYTES + 4096));
+    for (size_t i = 0; i < session->tools.n; i++) {
+        struct tool_run *run = &session->tools.run[i];
+        if (!tool_run_open(run))
+            continue;
+        (void)tool_run_cancel(run);
+        session_give_up_job(run);
+        run->reason = reason;
+        session_tool_ended(session, run);
+    }
+    session->tools.due = 0; /* calls of a half-announced batch will not come any more */
+    while (tool_runs_take_batch(&session->tools, &none, over, session))
+        buf_reset(&none);
+    buf_deinit(&none);
+    timer_stop(session->shard, &session->tools_timer);
+    session_record_flush(session);
+}
+
+static void forget_undo(void *undo_job)
+{
+    tool_job_forget(undo_job);
+}
+
+/* A fresh connection knows nothing of earlier calls: its ids are new. */
+void session_forget_tools(struct session *session)
+{
+    session->tool_memory.forget = forget_undo;
+    tool_memory_clear(&session->tool_memory);
+}
+
+void session_tools_deinit(struct session *session)
+{
+    timer_stop(session->shard, &session->tools_timer);
+    session_drop_tools(session, "left");
+    tool_runs_deinit(&session->tools);
+    session_forget_tools(session);
+    for (size_t i = 0; session->quotas && i < session->agent->tools_n; i++)
+        tool_quota_deinit(&session->quotas[i]);
+    free(session->quotas);
 }

@@ -84,7 +84,7 @@ void session_apply_turn(struct session *session, unsigned actions)
     if (actions & TURN_FLUSH)
         session_drop_audio(session);
     if (actions & TURN_CANCEL_TOOLS)
-        session_cancel_tools(session);
+        session_stop_tools(session);
     if (actions & TURN_SAVE_INPUT)
         session_record_input(session);
     if (actions & TURN_SAVE_OUTPUT)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,9 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/utf8.h"
 #include "base/banned.h"
 
 #define MAX_RESULT_BYTES (1024u * 1024)
+#define MAX_REASON 256
+#define UNDO_MS    30000u
 #define TURNSTILES 64
 #define QUARANTINE 1024
 
@@ -25,6 +29,13 @@ struct tool_job {
     unsigned shard;
     uint64_t session, number;
     atomic_bool finished, cancelled, running;
+    atomic_bool done;          /* what follows is known */
+    atomic_bool undoing;       /* somebody saw to it */
+    enum antiphon_status status;
+    pthread_mutex_t mutex;     /* guards receipt until done */
+    char *receipt;             /* owned; NULL: none */
+    bool undo;                 /* this is a call of undo() */
+    const char *row;           /* of the journal; in texts */
     atomic_uint refs;          /* the session, the worker until invoke() returned, the finish() that is due */
     char *texts;               /* owned: all texts of call */
 };
@@ -89,6 +100,16 @@ static struct {
     unsigned at;
 } quarantine = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
+static void job_free(struct tool_job *job)
+{
+    if (!job)
+        return;
+    pthread_mutex_destroy(&job->mutex);
+    free(job->texts);
+    free(job->receipt);
+    free(job);
+}
+
 static void job_unref(struct tool_job *job)
 {
     struct tool_job *oldest;
@@ -96,13 +117,54 @@ static void job_unref(struct tool_job *job)
     if (atomic_fetch_sub(&job->refs, 1) != 1)
         return;
     free(job->texts);
-    job->texts = NULL;
+    free(job->receipt);
+    job->texts = job->receipt = NULL;
     pthread_mutex_lock(&quarantine.mutex);
     oldest = quarantine.job[quarantine.at];
     quarantine.job[quarantine.at] = job;
     quarantine.at = (quarantine.at + 1) % QUARANTINE;
     pthread_mutex_unlock(&quarantine.mutex);
-    free(oldest);
+    job_free(oldest);
+}
+
+/* ---- the journal, from any thread ---- */
+
+static struct {
+    pthread_mutex_t mutex;
+    enum tool_jobs_phase phase;
+} gate = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+void tool_jobs_set_phase(enum tool_jobs_phase phase)
+{
+    pthread_mutex_lock(&gate.mutex);
+    gate.phase = phase;
+    pthread_mutex_unlock(&gate.mutex);
+}
+
+static void journal(const struct tool_job *job, const struct store_call *call)
+{
+    struct store_record record = {.kind = STORE_TOOL_CALL,
+                                  .key = {job->call.app, job->call.user_id, job->call.session_id},
+                                  .id = job->row,
+                                  .timestamp = clock_wall(),
+                                  .call = *call};
+    enum antiphon_status status = ANTIPHON_EUNAVAILABLE;
+
+    pthread_mutex_lock(&gate.mutex);
+    if (gate.phase != TOOL_JOBS_CLOSED && job->row[0])
+        status = store_append(job->runtime->store, &record, 1, NULL, NULL);
+    pthread_mutex_unlock(&gate.mutex);
+    if (status)
+        log_warn("tool", "session=%s tool=%s call=%s its journal is not complete: %s", job->call.session_id,
+                 job->call.tool, job->call.call_id, status_name(status));
+}
+
+static void job_post(struct tool_job *job, struct tool_result *result)
+{
+    result->message.session = job->session;
+    result->message.fn = job->on_result;
+    result->number = job->number;
+    sessions_post(job->runtime, job->shard, &result->message);
 }
 
 static void job_deliver(struct tool_job *job, bool progress, enum antiphon_status status,
@@ -114,15 +176,185 @@ static void job_deliver(struct tool_job *job, bool progress, enum antiphon_statu
         log_error("tool", "tool=%s out of memory for a result", job->call.tool);
         return; /* the call's deadline answers the model */
     }
-    result->message.session = job->session;
-    result->message.fn = job->on_result;
-    result->number = job->number;
     result->progress = progress;
     result->status = status;
     result->len = len;
     if (len > 0)
         memcpy(result->text, text, len);
-    sessions_post(job->runtime, job->shard, &result->message);
+    job_post(job, result);
+}
+
+/* ---- making ---- */
+
+static void run_job(struct pool_job *pool, bool dropped);
+
+static const char *copy_text(char **at, const char *text)
+{
+    size_t len = strlen(text) + 1;
+    char *copy = memcpy(*at, text, len);
+
+    *at += len;
+    return copy;
+}
+
+static bool copy_texts(struct tool_job *job, const struct tool_job_options *options)
+{
+    const char *row = options->row ? options->row : "";
+    size_t size = strlen(options->call_id) + strlen(options->app) + strlen(options->session_id) +
+                  strlen(options->user_id) + strlen(options->agent) + strlen(row) + options->args_len + 7;
+    char *at = job->texts = calloc(1, size);
+
+    if (!at)
+        return false;
+    job->call.call_id = copy_text(&at, options->call_id);
+    job->call.app = copy_text(&at, options->app);
+    job->call.session_id = copy_text(&at, options->session_id);
+    job->call.user_id = copy_text(&at, options->user_id);
+    job->call.agent = copy_text(&at, options->agent);
+    job->row = copy_text(&at, row);
+    job->call.args = memcpy(at, options->args, options->args_len);
+    job->call.args_len = options->args_len;
+    return true;
+}
+
+static struct tool_job *job_new(struct runtime *runtime, const struct tool_job_options *options,
+                                tool_result_fn *on_result)
+{
+    struct tool_job *made = calloc(1, sizeof(*made));
+
+    if (!made || !copy_texts(made, options)) {
+        free(made);
+        return NULL;
+    }
+    pthread_mutex_init(&made->mutex, NULL);
+    made->call.struct_size = sizeof(made->call);
+    made->call.tool = options->tool->tool.name;
+    made->call.flags = options->flags;
+    made->call.deadline_ms = options->deadline_ms;
+    made->pool.run = run_job;
+    made->runtime = runtime;
+    made->tool = options->tool;
+    made->on_result = on_result;
+    made->shard = options->shard;
+    made->session = options->session;
+    made->number = options->number;
+    atomic_init(&made->refs, 3);
+    return made;
+}
+
+/* ---- undoing ---- */
+
+static struct tool_job *make_undo(struct tool_job *job)
+{
+    struct tool_job_options options = {.tool = job->tool,
+                                       .call_id = job->call.call_id,
+                                       .app = job->call.app,
+                                       .session_id = job->call.session_id,
+                                       .user_id = job->call.user_id,
+                                       .agent = job->call.agent,
+                                       .flags = ANTIPHON_CALL_UNDO,
+                                       .args = job->receipt,
+                                       .args_len = strlen(job->receipt),
+                                       .shard = job->shard,
+                                       .session = job->session,
+                                       .number = job->number,
+                                       .row = job->row};
+    struct tool_job *undo = job_new(job->runtime, &options, job->on_result);
+
+    if (!undo) {
+        log_error("tool", "session=%s tool=%s call=%s no memory to undo it", job->call.session_id, job->call.tool,
+                  job->call.call_id);
+        return NULL;
+    }
+    undo->undo = true;
+    atomic_store(&undo->refs, 2); /* no session */
+    return undo;
+}
+
+/* Once, and only if there is something to undo. */
+static struct tool_job *take_undo(struct tool_job *job)
+{
+    if (!atomic_load(&job->done) || job->status || !job->receipt || !job->tool->tool.undo || job->undo ||
+        atomic_exchange(&job->undoing, true))
+        return NULL;
+    return make_undo(job);
+}
+
+static void not_undone(const struct tool_job *undo, const char *why)
+{
+    char reason[MAX_REASON];
+
+    log_error("tool", "session=%s tool=%s call=%s could not be undone: %s", undo->call.session_id, undo->call.tool,
+              undo->call.call_id, why);
+    (void)snprintf(reason, sizeof(reason), "not undone: %s", why);
+    reason[utf8_cut(reason, strlen(reason))] = '\0';
+    journal(undo, &(struct store_call){.reason = reason});
+}
+
+void tool_job_undo(struct tool_job *undo)
+{
+    enum antiphon_status status = ANTIPHON_EUNAVAILABLE;
+
+    if (!undo)
+        return;
+    undo->call.deadline_ms =
+        clock_now_ms() + (undo->tool->tool.timeout_ms ? undo->tool->tool.timeout_ms : UNDO_MS);
+    pthread_mutex_lock(&gate.mutex);
+    if (gate.phase == TOOL_JOBS_OPEN)
+        status = pool_submit(undo->runtime->pool, &undo->pool);
+    pthread_mutex_unlock(&gate.mutex);
+    if (!status) {
+        log_info("tool", "session=%s tool=%s call=%s is being undone", undo->call.session_id, undo->call.tool,
+                 undo->call.call_id);
+        return;
+    }
+    not_undone(undo, status_name(status));
+    job_free(undo);
+}
+
+void tool_job_forget(struct tool_job *undo)
+{
+    job_free(undo);
+}
+
+static void tell_undone(struct tool_job *undo)
+{
+    size_t id = strlen(undo->call.call_id) + 1, name = strlen(undo->call.tool) + 1;
+    struct tool_result *result = calloc(1, sizeof(*result) + id + name);
+
+    if (!result)
+        return; /* the journal has it */
+    result->undone = true;
+    result->len = id + name - 1;
+    memcpy(result->text, undo->call.call_id, id);
+    memcpy(result->text + id, undo->call.tool, name);
+    job_post(undo, result);
+}
+
+static void undo_over(struct tool_job *undo, enum antiphon_status status, const char *text, size_t len)
+{
+    char why[MAX_REASON];
+
+    if (!status) {
+        metrics_add(METRIC_tool_undone, 1);
+        journal(undo, &(struct store_call){.state = "undone"});
+        tell_undone(undo);
+        return;
+    }
+    (void)snprintf(why, sizeof(why), "%.*s", len < MAX_REASON ? (int)len : MAX_REASON, text ? text : "");
+    not_undone(undo, why[0] ? why : status_name(status));
+}
+
+/* ---- host functions ---- */
+
+static void deliver_result(struct tool_job *job, enum antiphon_status status, const char *text, size_t len)
+{
+    static const char why[] = "the result is larger than 1 MiB";
+
+    if (len > MAX_RESULT_BYTES)
+        job_deliver(job, false, ANTIPHON_ETOOBIG, why, sizeof(why) - 1);
+    else
+        job_deliver(job, false, status, text ? text : "null", text ? len : 4);
 }
 
 void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, const char *text, size_t len)
@@ -136,15 +368,56 @@ void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, co
     }
     if (turnstile && atomic_load(&job->running))
         turnstile_leave(turnstile);
-    if (atomic_load(&job->cancelled)) {
+    pthread_mutex_lock(&job->mutex);
+    job->status = status;
+    pthread_mutex_unlock(&job->mutex);
+    atomic_store(&job->done, true);
+    if (job->undo) {
+        undo_over(job, status, text, len);
+    } else if (atomic_load(&job->cancelled)) {
         metrics_add(METRIC_tool_results_dropped, 1);
-    } else if (len > MAX_RESULT_BYTES) {
-        static const char why[] = "the result is larger than 1 MiB";
-        job_deliver(job, false, ANTIPHON_ETOOBIG, why, sizeof(why) - 1);
+        tool_job_undo(take_undo(job));
     } else {
-        job_deliver(job, false, status, text ? text : "null", text ? len : 4);
+        deliver_result(job, status, text, len);
     }
     job_unref(job);
+}
+
+static enum antiphon_status keep_receipt(struct tool_job *job, const char *json, size_t len)
+{
+    char *copy = strndup(json, len);
+    enum antiphon_status status = copy ? ANTIPHON_OK : ANTIPHON_ENOMEM;
+
+    pthread_mutex_lock(&job->mutex);
+    if (atomic_load(&job->finished))
+        status = ANTIPHON_EINVAL;
+    else if (atomic_load(&job->cancelled))
+        status = ANTIPHON_ECANCELLED;
+    if (!status) {
+        free(job->receipt);
+        job->receipt = copy;
+        copy = NULL;
+    }
+    pthread_mutex_unlock(&job->mutex);
+    free(copy);
+    return status;
+}
+
+enum antiphon_status tool_job_receipt(struct antiphon_call *call, const char *json, size_t len)
+{
+    struct tool_job *job = (struct tool_job *)call;
+    enum antiphon_status status;
+
+    if (!job->tool->tool.undo || job->undo)
+        return ANTIPHON_ENOTFOUND;
+    status = keep_receipt(job, json, len);
+    if (!status) {
+        char *text = strndup(json, len);
+        if (text)
+            journal(job, &(struct store_call){.receipt = text});
+        free(text);
+    }
+    return status;
 }
 
 bool tool_job_cancelled(const struct antiphon_call *call)
@@ -180,61 +453,22 @@ static void run_job(struct pool_job *pool, bool dropped)
         job_fail(job, ANTIPHON_ETIMEOUT, "the tool was busy with another call until the deadline");
     } else {
         atomic_store(&job->running, true);
-        status = job->tool->tool.invoke(job->tool->state, &job->call);
+        status = job->undo ? job->tool->tool.undo(job->tool->state, &job->call)
+                           : job->tool->tool.invoke(job->tool->state, &job->call);
         if (status)
             job_fail(job, status, status_name(status));
     }
     job_unref(job);
 }
 
-static const char *copy_text(char **at, const char *text)
-{
-    size_t len = strlen(text) + 1;
-    char *copy = memcpy(*at, text, len);
-
-    *at += len;
-    return copy;
-}
-
 enum antiphon_status tool_job_start(struct runtime *runtime, const struct tool_job_options *options,
                                     tool_result_fn *on_result, struct tool_job **job)
 {
-    struct tool_job *made = calloc(1, sizeof(*made));
-    enum antiphon_status status;
-    char *at;
+    struct tool_job *made = job_new(runtime, options, on_result);
+    enum antiphon_status status = made ? pool_submit(runtime->pool, &made->pool) : ANTIPHON_ENOMEM;
 
-    if (!made)
-        return ANTIPHON_ENOMEM;
-    at = made->texts = calloc(1, strlen(options->call_id) + strlen(options->app) + strlen(options->session_id) +
-                                     strlen(options->user_id) + strlen(options->agent) +
-                                     options->args_len + 6);
-    if (!made->texts) {
-        free(made);
-        return ANTIPHON_ENOMEM;
-    }
-    made->call.struct_size = sizeof(made->call);
-    made->call.tool = options->tool->tool.name;
-    made->call.call_id = copy_text(&at, options->call_id);
-    made->call.flags = options->flags;
-    made->call.app = copy_text(&at, options->app);
-    made->call.session_id = copy_text(&at, options->session_id);
-    made->call.user_id = copy_text(&at, options->user_id);
-    made->call.agent = copy_text(&at, options->agent);
-    made->call.args = memcpy(at, options->args, options->args_len);
-    made->call.args_len = options->args_len;
-    made->call.deadline_ms = options->deadline_ms;
-    made->pool.run = run_job;
-    made->runtime = runtime;
-    made->tool = options->tool;
-    made->on_result = on_result;
-    made->shard = options->shard;
-    made->session = options->session;
-    made->number = options->number;
-    atomic_init(&made->refs, 3);
-    status = pool_submit(runtime->pool, &made->pool);
     if (status) {
-        free(made->texts);
-        free(made);
+        job_free(made);
         return status;
     }
     metrics_add(METRIC_tool_calls, 1);
@@ -249,10 +483,14 @@ void tool_job_cancel(struct tool_job *job)
     atomic_store(&job->cancelled, true);
     if (tool->cancel && atomic_load(&job->running) && !atomic_load(&job->finished))
         tool->cancel(job->tool->state, &job->call);
+    tool_job_undo(take_undo(job)); /* it was too late */
     job_unref(job);
 }
 
-void tool_job_release(struct tool_job *job)
+struct tool_job *tool_job_release(struct tool_job *job)
 {
+    struct tool_job *undo = take_undo(job);
+
     job_unref(job);
+    return undo;
 }

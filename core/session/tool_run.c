@@ -15,7 +15,18 @@
 
 static bool is_over(const struct tool_run *run)
 {
-    return run->state != TOOL_REQUESTED && run->state != TOOL_RUNNING;
+    return run->state == TOOL_DONE || run->state == TOOL_FAILED || run->state == TOOL_CANCELLED;
+}
+
+bool tool_run_open(const struct tool_run *run)
+{
+    return !is_over(run);
+}
+
+const char *tool_run_state_name(enum tool_run_state state)
+{
+    static const char *const names[] = {"requested", "asking", "running", "done", "failed", "cancelled"};
+    return names[state];
 }
 
 static void run_deinit(struct tool_run *run)
@@ -24,6 +35,9 @@ static void run_deinit(struct tool_run *run)
     free(run->name);
     free(run->args);
     free(run->response);
+    free(run->ready);
+    free(run->shown);
+    free(run->question);
     *run = (struct tool_run){0};
 }
 
@@ -31,7 +45,8 @@ void tool_runs_deinit(struct tool_runs *runs)
 {
     for (size_t i = 0; i < runs->n; i++)
         run_deinit(&runs->run[i]);
-    *runs = (struct tool_runs){.next_number = runs->next_number, .batch = runs->batch};
+    *runs = (struct tool_runs){
+        .next_number = runs->next_number, .batch = runs->batch, .apart = runs->apart};
 }
 
 struct tool_run *tool_runs_find(struct tool_runs *runs, uint64_t number)
@@ -87,7 +102,10 @@ static enum antiphon_status run_init(struct tool_run *run, const struct antiphon
 enum antiphon_status tool_runs_add(struct tool_runs *runs, const struct antiphon_event *call,
                                    struct tool_run **run)
 {
-    if (call->index == 0 || runs->due == 0) {
+    if (runs->apart) {
+        runs->batch++;
+        runs->due = 1;
+    } else if (call->index == 0 || runs->due == 0) {
         runs->batch++;
         runs->due = call->count > call->index ? call->count - call->index : 1;
     }
@@ -111,10 +129,19 @@ enum antiphon_status tool_runs_add(struct tool_runs *runs, const struct antiphon
 
 void tool_run_start(struct tool_run *run, void *job, uint64_t deadline_ms)
 {
-    if (run->state != TOOL_REQUESTED)
+    if (run->state != TOOL_REQUESTED && run->state != TOOL_ASKING)
         return;
     run->state = TOOL_RUNNING;
     run->job = job;
+    run->deadline_ms = deadline_ms;
+}
+
+void tool_run_ask(struct tool_run *run, uint64_t deadline_ms)
+{
+    if (run->state != TOOL_REQUESTED && run->state != TOOL_RUNNING)
+        return;
+    run->state = TOOL_ASKING;
+    run->job = NULL;
     run->deadline_ms = deadline_ms;
 }
 
@@ -157,6 +184,16 @@ static bool put_value(struct buf *out, const char *text, size_t len)
     return true;
 }
 
+/* NO_MEMORY is there since the call was added, should there be none for this. */
+static bool set_response(struct tool_run *run, struct buf *out)
+{
+    if (out->failed)
+        return false;
+    free(run->response);
+    run->response = buf_take(out);
+    return true;
+}
+
 bool tool_run_finish(struct tool_run *run, enum antiphon_status status, const char *text,
                      size_t len)
 {
@@ -178,11 +215,21 @@ bool tool_run_finish(struct tool_run *run, enum antiphon_status status, const ch
     } else {
         done = put_value(&out, text, len);
     }
-    run->state = done && !out.failed ? TOOL_DONE : TOOL_FAILED;
-    if (!out.failed) { /* else NO_MEMORY is there since the call was added */
-        free(run->response);
-        run->response = buf_take(&out);
-    }
+    run->state = set_response(run, &out) && done ? TOOL_DONE : TOOL_FAILED;
+    buf_deinit(&out);
+    return true;
+}
+
+bool tool_run_abort(struct tool_run *run, const char *text)
+{
+    struct buf out;
+
+    if (is_over(run))
+        return false;
+    buf_init(&out, TOOL_RUN_MAX_RESULT_BYTES + 64);
+    put_error(&out, text, strlen(text));
+    (void)set_response(run, &out);
+    run->state = TOOL_CANCELLED;
     buf_deinit(&out);
     return true;
 }
@@ -200,6 +247,11 @@ bool tool_run_cancel(struct tool_run *run)
 /* ---- batches ------------------------------------------------------------------------------------
  */
 
+static bool is_taken_back(const struct tool_run *run)
+{
+    return run->state == TOOL_CANCELLED && !run->response;
+}
+
 /* A batch that is not yet complete is over only if nobody wants any of it. */
 static bool batch_over(const struct tool_runs *runs, uint64_t batch)
 {
@@ -207,7 +259,7 @@ static bool batch_over(const struct tool_runs *runs, uint64_t batch)
 
     for (size_t i = 0; i < runs->n; i++) {
         const struct tool_run *run = &runs->run[i];
-        if (run->batch == batch && run->state != TOOL_CANCELLED && (wait || !is_over(run)))
+        if (run->batch == batch && !is_taken_back(run) && (wait || !is_over(run)))
             return false;
     }
     return true;
@@ -219,7 +271,7 @@ static void put_batch(const struct tool_runs *runs, uint64_t batch, struct buf *
 
     for (size_t i = 0; i < runs->n; i++) {
         const struct tool_run *run = &runs->run[i];
-        if (run->batch != batch || run->state == TOOL_CANCELLED)
+        if (run->batch != batch || is_taken_back(run))
             continue;
         buf_printf(out, "%s{", separator);
         separator = ",";
@@ -232,6 +284,8 @@ static void put_batch(const struct tool_runs *runs, uint64_t batch, struct buf *
         buf_json_string(out, run->name, strlen(run->name));
         buf_puts(out, ",\"response\":");
         buf_puts(out, run->response);
+        if (run->scheduling)
+            buf_printf(out, ",\"scheduling\":\"%s\"", run->scheduling);
         buf_puts(out, "}");
     }
     if (*separator == ',')
@@ -305,7 +359,7 @@ uint64_t tool_runs_deadline(const struct tool_runs *runs)
 
     for (size_t i = 0; i < runs->n; i++) {
         const struct tool_run *run = &runs->run[i];
-        if (run->state == TOOL_RUNNING && run->deadline_ms &&
+        if ((run->state == TOOL_RUNNING || run->state == TOOL_ASKING) && run->deadline_ms &&
             (!earliest || run->deadline_ms < earliest))
             earliest = run->deadline_ms;
     }

@@ -47,6 +47,12 @@ static inline void kit_progress(void *ctx, struct antiphon_call *call, const cha
     tool_job_progress(call, text, len);
 }
 
+static inline enum antiphon_status kit_receipt(void *ctx, struct antiphon_call *call, const char *json, size_t len)
+{
+    (void)ctx;
+    return tool_job_receipt(call, json, len);
+}
+
 static inline void kit_emit(void *ctx, antiphon_sink sink, const struct antiphon_event *event)
 {
     sessions_emit(ctx, sink, event);
@@ -117,7 +123,7 @@ static inline const char *kit_query(const char *sql)
 
 static inline void kit_write_files(unsigned shards)
 {
-    char path[256], settings[1024];
+    char path[256], settings[2048];
     static const char *const folders[] = {"agents", "agents/echo", "agents/voice"};
 
     snprintf(server.folder, sizeof(server.folder), "/tmp/antiphon-session-XXXXXX");
@@ -129,23 +135,27 @@ static inline void kit_write_files(unsigned shards)
     }
     snprintf(settings, sizeof(settings),
              "shards: %u\nagents_dir: agents\nstore: sqlite:talk.db\nplugins_dir: %s\ndefault_agent: echo\n"
-             "plugins: {echo_model: {}, time_tools: {slow_ms: 20}}\n"
-             "deadlines: {setup_ms: 1000, first_byte_ms: 1000, tool_ms: 500}\n"
+             "plugins: {echo_model: {}, time_tools: {slow_ms: 20}, life_tools: {log: '%s/log'}}\n"
+             "deadlines: {setup_ms: 1000, first_byte_ms: 1000, tool_ms: 500, confirm_ms: 1000}\n"
              "models: [{provider: echo_model, backend: '*', match: '', modalities: [TEXT, AUDIO], text: realtime,\n"
              "  history: client_content}, {provider: echo_model, backend: '*', match: voice, modalities: [AUDIO]}]\n",
-             shards, FIXTURE_PLUGINS_DIR);
+             shards, FIXTURE_PLUGINS_DIR, server.folder);
     kit_write("antiphon.yaml", settings);
     kit_write("agents/echo/root_agent.yaml",
               KIT_AGENT("echo_agent", "echo-1",
-                        "tools: [{name: get_time}, {name: slow_time}, {name: hang}, {name: twice}, {name: late}, {name: refuse}]")
-              KIT_LIVE "}\n");
+                        "tools: [{name: get_time}, {name: slow_time}, {name: hang}, {name: twice}, {name: late}, {name: refuse},\n"
+                        "  {name: book}, {name: nap}, {name: keep}, {name: background}, {name: pay}, {name: transfer}, "
+                        "{name: tally}, {name: stuck}]\n")
+              KIT_LIVE ",\n  tools: {tally: {calls_per_turn: 2}, nap: {deadline_ms: 10000, concurrency: 2}, keep: {deadline_ms: 10000},\n"
+                       "    book: {deadline_ms: 10000}, late: {confirm: never}}}\n");
     kit_write("agents/voice/root_agent.yaml", KIT_AGENT("voice_agent", "voice-1", "") KIT_LIVE "-voice}\n");
 }
 
 static inline void kit_assemble(void)
 {
     static const struct host_services services = {.ctx = &server.runtime, .finish = kit_finish, .cancelled = kit_cancelled,
-                                                  .progress = kit_progress, .emit = kit_emit, .wake = kit_wake};
+                                                  .progress = kit_progress, .receipt = kit_receipt,
+                                                  .emit = kit_emit, .wake = kit_wake};
     char path[256];
     struct config_flags flags = {.config_file = path, .port = -1, .shards = -1};
     struct report report;
@@ -207,6 +217,7 @@ static inline void kit_start(unsigned shards)
     struct err err = {0};
 
     memset(&server, 0, sizeof(server));
+    tool_jobs_set_phase(TOOL_JOBS_OPEN);
     log_set_level(ANTIPHON_ERROR);
     kit_write_files(shards);
     kit_assemble();
@@ -255,7 +266,9 @@ static inline void kit_stop(void)
         kit_on(runtime->shards[i], kit_end, NULL);
     kit_until_no_session();
     assert_int_equal(directory_count(runtime->directory), 0);
+    tool_jobs_set_phase(TOOL_JOBS_ENDING);
     pool_free(runtime->pool, 2000);
+    tool_jobs_set_phase(TOOL_JOBS_CLOSED);
     store_close(runtime->store);
     for (unsigned i = 0; i < runtime->shards_n; i++)
         shard_stop(runtime->shards[i]);

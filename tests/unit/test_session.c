@@ -696,8 +696,9 @@ static void a_call_that_is_taken_back_is_not_answered(void **unused)
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call hang {\"city\":\"x\"};cancel call-1;say never mind;complete");
+    kit_say(fd, "!call hang {\"city\":\"x\"}");
     kit_until(fd, "\"state\":\"running\"");
+    kit_say(fd, "!cancel call-1;say never mind;complete");
     EXPECT_PIECE(fd, "\"state\":\"cancelled\"");
     EXPECT_PIECE(fd, "never mind");
     EXPECT_PIECE(fd, "\"type\":\"turn_complete\"");

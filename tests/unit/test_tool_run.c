@@ -41,7 +41,8 @@ static void on_over(void *ctx, const struct tool_run *run)
 
     over->count++;
     over->last = run->state;
-    assert_true((run->response == NULL) == (run->state == TOOL_CANCELLED));
+    if (run->state != TOOL_CANCELLED)
+        assert_non_null(run->response);
     snprintf(over->ids + at, sizeof(over->ids) - at, "%s ", run->id);
 }
 
@@ -69,13 +70,15 @@ static void expect_none(struct tool_runs *runs)
 /* ---- the machine: every state and every event ---------------------------------------------------
  */
 
-enum event { START, FINISH_OK, FINISH_ERROR, CANCEL, EVENTS };
+enum event { START, ASK, FINISH_OK, FINISH_ERROR, ABORT, CANCEL, EVENTS };
 
 static struct tool_run *in_state(struct tool_runs *runs, enum tool_run_state state)
 {
     struct tool_run *run = add(runs, "x", "t", 0, 1);
 
-    if (state != TOOL_REQUESTED)
+    if (state == TOOL_ASKING)
+        tool_run_ask(run, 4);
+    else if (state != TOOL_REQUESTED)
         tool_run_start(run, NULL, 5);
     if (state == TOOL_DONE)
         assert_true(tool_run_finish(run, ANTIPHON_OK, "{\"was\":1}", 9));
@@ -93,6 +96,11 @@ static bool apply(struct tool_run *run, enum event event)
     case START:
         tool_run_start(run, run, 9);
         return run->deadline_ms == 9;
+    case ASK:
+        tool_run_ask(run, 8);
+        return run->deadline_ms == 8;
+    case ABORT:
+        return tool_run_abort(run, "given up");
     case FINISH_OK:
         return tool_run_finish(run, ANTIPHON_OK, "2", 1);
     case FINISH_ERROR:
@@ -110,22 +118,38 @@ static void test_every_state_and_event(void **state)
         const char *answer; /* NULL: still open */
     } table[][EVENTS] = {
         [TOOL_REQUESTED] = {{TOOL_RUNNING, true, NULL},
+                            {TOOL_ASKING, true, NULL},
                             {TOOL_DONE, true, "{\"result\":2}"},
                             {TOOL_FAILED, true, "{\"error\":\"timed out\"}"},
+                            {TOOL_CANCELLED, true, "{\"error\":\"given up\"}"},
                             {TOOL_CANCELLED, true, ""}},
+        [TOOL_ASKING] = {{TOOL_RUNNING, true, NULL},
+                         {TOOL_ASKING, false, NULL},
+                         {TOOL_DONE, true, "{\"result\":2}"},
+                         {TOOL_FAILED, true, "{\"error\":\"timed out\"}"},
+                         {TOOL_CANCELLED, true, "{\"error\":\"given up\"}"},
+                         {TOOL_CANCELLED, true, ""}},
         [TOOL_RUNNING] = {{TOOL_RUNNING, false, NULL},
+                          {TOOL_ASKING, true, NULL},
                           {TOOL_DONE, true, "{\"result\":2}"},
                           {TOOL_FAILED, true, "{\"error\":\"timed out\"}"},
+                          {TOOL_CANCELLED, true, "{\"error\":\"given up\"}"},
                           {TOOL_CANCELLED, true, ""}},
         [TOOL_DONE] = {{TOOL_DONE, false, "{\"was\":1}"},
+                       {TOOL_DONE, false, "{\"was\":1}"},
+                       {TOOL_DONE, false, "{\"was\":1}"},
                        {TOOL_DONE, false, "{\"was\":1}"},
                        {TOOL_DONE, false, "{\"was\":1}"},
                        {TOOL_CANCELLED, false, ""}},
         [TOOL_FAILED] = {{TOOL_FAILED, false, "{\"error\":\"was\"}"},
                          {TOOL_FAILED, false, "{\"error\":\"was\"}"},
                          {TOOL_FAILED, false, "{\"error\":\"was\"}"},
+                         {TOOL_FAILED, false, "{\"error\":\"was\"}"},
+                         {TOOL_FAILED, false, "{\"error\":\"was\"}"},
                          {TOOL_CANCELLED, false, ""}},
         [TOOL_CANCELLED] = {{TOOL_CANCELLED, false, ""},
+                            {TOOL_CANCELLED, false, ""},
+                            {TOOL_CANCELLED, false, ""},
                             {TOOL_CANCELLED, false, ""},
                             {TOOL_CANCELLED, false, ""},
                             {TOOL_CANCELLED, false, ""}},
@@ -340,6 +364,45 @@ static void test_cancelled_calls_are_left_out(void **state)
     expect_none(&runs);
 }
 
+/* The model waits for what it did not take back itself. */
+static void test_aborted_calls_are_answered(void **state)
+{
+    struct tool_runs runs = {0};
+    struct tool_run *run = add(&runs, "a", "t", 0, 2);
+
+    (void)state;
+    tool_run_start(run, NULL, 5);
+    assert_true(tool_run_abort(run, "the user \"stopped\""));
+    assert_false(tool_run_open(run));
+    assert_false(tool_run_finish(run, ANTIPHON_OK, "1", 1));
+    add(&runs, "b", "t", 1, 2);
+    expect_none(&runs);
+    tool_run_finish(tool_runs_find_id(&runs, "b"), ANTIPHON_OK, "2", 1);
+    expect_batch(&runs, "[{\"id\":\"a\",\"name\":\"t\",\"response\":{\"error\":\"the user \\\"stopped\\\"\"}},"
+                        "{\"id\":\"b\",\"name\":\"t\",\"response\":{\"result\":2}}]");
+    /* It takes it back after all. */
+    run = add(&runs, "c", "t", 0, 1);
+    assert_true(tool_run_abort(run, "no"));
+    assert_false(tool_run_cancel(run));
+    expect_batch(&runs, "");
+}
+
+static void test_apart(void **state)
+{
+    struct tool_runs runs = {.apart = true};
+
+    (void)state;
+    add(&runs, "a", "t", 0, 2);
+    add(&runs, "b", "t", 1, 2)->scheduling = "SILENT";
+    tool_run_finish(tool_runs_find_id(&runs, "b"), ANTIPHON_OK, "2", 1);
+    expect_batch(&runs, "[{\"id\":\"b\",\"name\":\"t\",\"response\":{\"result\":2},\"scheduling\":\"SILENT\"}]");
+    expect_none(&runs);
+    tool_run_finish(tool_runs_find_id(&runs, "a"), ANTIPHON_OK, "1", 1);
+    expect_batch(&runs, "[{\"id\":\"a\",\"name\":\"t\",\"response\":{\"result\":1}}]");
+    tool_runs_deinit(&runs);
+    assert_true(runs.apart);
+}
+
 static void test_deadlines(void **state)
 {
     struct tool_runs runs = {0};
@@ -354,6 +417,9 @@ static void test_deadlines(void **state)
     tool_run_start(tool_runs_find_id(&runs, "b"), NULL, 200);
     tool_run_start(tool_runs_find_id(&runs, "c"), NULL, 0);
     assert_int_equal(tool_runs_deadline(&runs), 200);
+    tool_run_ask(tool_runs_find_id(&runs, "d"), 100);
+    assert_int_equal(tool_runs_deadline(&runs), 100);
+    tool_run_cancel(tool_runs_find_id(&runs, "d"));
     tool_run_finish(tool_runs_find_id(&runs, "b"), ANTIPHON_ETIMEOUT, NULL, 0);
     assert_int_equal(tool_runs_deadline(&runs), 300);
     tool_run_cancel(tool_runs_find_id(&runs, "a"));
@@ -503,6 +569,8 @@ int main(void)
         cmocka_unit_test(test_message_that_was_cut_short),
         cmocka_unit_test(test_two_batches),
         cmocka_unit_test(test_cancelled_calls_are_left_out),
+        cmocka_unit_test(test_aborted_calls_are_answered),
+        cmocka_unit_test(test_apart),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_result_size),

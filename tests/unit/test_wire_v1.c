@@ -72,6 +72,7 @@ static void messages_are_taken(void **state)
         {"{\"type\":\"activity_start\",\"x\":{}}", CLIENT_ACTIVITY_START, "", NULL, 0, 0},
         {"{\"type\":\"activity_end\"}", CLIENT_ACTIVITY_END, "", NULL, 0, 0},
         {"{\"type\":\"audio_end\"}", CLIENT_AUDIO_END, "", NULL, 0, 0},
+        {"{\"type\":\"confirm\",\"nonce\":\"ab\",\"allow\":false}", CLIENT_CONFIRM, "ab", NULL, 0, 0},
         {"{\"type\":\"played\",\"turn\":7,\"ms\":1200}", CLIENT_PLAYED, "", NULL, 7, 1200},
         {"{\"type\":\"played\",\"turn\":0,\"ms\":0.5}", CLIENT_PLAYED, "", NULL, 0, 0},
     };
@@ -128,6 +129,11 @@ static void bad_frames_are_told_apart(void **state)
         {"{\"type\":\"played\",\"turn\":-1,\"ms\":1}", "bad_frame"},
         {"{\"type\":\"played\",\"turn\":1,\"ms\":\"1\"}", "bad_frame"},
         {"{\"type\":\"played\",\"turn\":1e300,\"ms\":1}", "bad_frame"},
+        {"{\"type\":\"confirm\"}", "bad_frame"},
+        {"{\"type\":\"confirm\",\"nonce\":\"\",\"allow\":true}", "bad_frame"},
+        {"{\"type\":\"confirm\",\"nonce\":5,\"allow\":true}", "bad_frame"},
+        {"{\"type\":\"confirm\",\"nonce\":\"ab\",\"allow\":\"true\"}", "bad_frame"},
+        {"{\"type\":\"confirm\",\"nonce\":\"ab\",\"allow\":1}", "bad_frame"},
         {"{\"mime_type\":null,\"data\":\"x\"}", "bad_frame"},
         {"{\"mime_type\":\"image/gif\",\"data\":\"AAAA\"}", "bad_mime"},
         {"{\"mime_type\":\"image/jpeg\",\"data\":\"A\"}", "bad_data"},
@@ -223,6 +229,13 @@ static const struct row rows[] = {
     {EVENT_ERROR, EVENT_FLAG_ENDS_TALK, NULL, "quota", "Wait.", "Used up.",
      "{\"error\":{\"code\":\"quota\",\"message\":\"Used up.\",\"hint\":\"Wait.\","
      "\"retryable\":false}" END("error")},
+    {EVENT_TOOL, 0, "fc-1", "pay", "undone", NULL,
+     "{\"tool\":{\"id\":\"fc-1\",\"name\":\"pay\",\"state\":\"undone\"}" END("tool")},
+    {EVENT_CONFIRM, 0, NULL, NULL, NULL,
+     "{\"id\":\"fc-1\",\"tool\":\"pay\",\"args\":{\"n\":1},\"nonce\":\"00112233445566778899aabbccddeeff\","
+     "\"expires_ms\":60000}",
+     "{\"confirm\":{\"id\":\"fc-1\",\"tool\":\"pay\",\"args\":{\"n\":1},\"nonce\":"
+     "\"00112233445566778899aabbccddeeff\",\"expires_ms\":60000}" END("confirm")},
     {ANTIPHON_EV_GROUNDING, 0, NULL, NULL, NULL, NULL, NULL},
     {ANTIPHON_EV_GENERATION_COMPLETE, 0, NULL, NULL, NULL, NULL, NULL},
     {ANTIPHON_EV_VOICE_ACTIVITY, 0, NULL, "ACTIVITY_START", NULL, NULL, NULL},
@@ -258,11 +271,15 @@ static void the_schema_refuses_other_frames(void **state)
         "{\"state\":\"odd\",\"type\":\"state\",\"turn\":1,\"seq\":1}",
         "{\"taken_over\":true,\"type\":\"taken_over\",\"turn\":-1,\"seq\":1}",
         "{\"mime_type\":\"text/html\",\"data\":\"x\"}",
+        "{\"type\":\"confirm\",\"nonce\":\"ab\"}",
+        "{\"confirm\":{\"id\":\"x\",\"tool\":\"t\",\"args\":{},\"nonce\":\"ab\",\"expires_ms\":1},\"type\":\"confirm\","
+        "\"turn\":1,\"seq\":1}",
         "{\"type\":\"played\",\"turn\":1}"};
     static const char *const client[] = {"{\"mime_type\":\"text/plain\",\"data\":\"x\"}",
                                          "{\"type\":\"stop\"}",
                                          "{\"type\":\"played\",\"turn\":1,\"ms\":20}",
                                          "{\"type\":\"audio_end\"}",
+                                         "{\"type\":\"confirm\",\"nonce\":\"ab\",\"allow\":true}",
                                          "{\"mime_type\":\"audio/pcm\",\"data\":\"AAA=\"}",
                                          "{\"mime_type\":\"image/jpeg\",\"data\":\"AAAA\"}"};
 
