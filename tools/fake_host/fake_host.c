@@ -60,6 +60,8 @@ void text_puts(struct text *text, const char *data)
     text_add(text, data, strlen(data));
 }
 
+static void text_vprintf(struct text *text, const char *fmt, va_list args) ANTIPHON_PRINTF(2, 0);
+
 static void text_vprintf(struct text *text, const char *fmt, va_list args)
 {
     va_list again;
