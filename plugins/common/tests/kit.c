@@ -47,7 +47,7 @@ static void on_log(const struct antiphon_host *h, enum antiphon_log_level level,
 
 static uint64_t on_now_ms(const struct antiphon_host *h)
 {
-    return kit_of(h)->now_ms;
+    return kit_of(h)->now_ms += kit_of(h)->now_step;
 }
 
 static int64_t on_wall_ms(const struct antiphon_host *h)

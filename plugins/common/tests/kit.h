@@ -30,7 +30,7 @@ struct kit {
     struct antiphon_hook hooks[KIT_MAX];
     size_t tools_n, hooks_n;
 
-    uint64_t now_ms;
+    uint64_t now_ms, now_step; /* each look at the clock finds it now_step later */
     int64_t wall_ms;
     struct kit_timer {
         uint64_t id, at_ms;
