@@ -337,3 +337,8 @@ bool profile_native(const struct profile *profile, const char *feature)
 {
     return has_word(json_get(profile->entry, "native_tools"), feature);
 }
+
+bool profile_mixes(const struct profile *profile)
+{
+    return json_get_bool(profile->entry, "native_with_functions", true);
+}

@@ -7,6 +7,7 @@
  *   "audio":"audio"|"media_chunks",
  *   "history":"client_content"|"initial"|"none", how an earlier talk is given to a fresh connection
  *   "native_tools":["google_search",...],        features a native tool may ask for
+ *   "native_with_functions":false,               optional: refuses functions beside native tools; true if absent
  *   "forbid":["generationConfig.thinkingConfig",...],  paths that must not be in setup
  *   "input_transcript":"delta"|"whole", "tools":"blocking"|"non_blocking", "api_version":"v1alpha",
  *   "retired":"sentence",                        optional: why the id is refused nowadays
@@ -36,4 +37,5 @@ struct profile {
 void profiles_find(const struct profiles *profiles, const char *provider, const char *backend,
                    const char *model, struct profile *profile);
 bool profile_native(const struct profile *profile, const char *feature);
+bool profile_mixes(const struct profile *profile); /* native tools and functions in one setup */
 #endif

@@ -58,8 +58,9 @@ static enum antiphon_status check_tool(const struct manifest *manifest, const st
         return err_set(err, ANTIPHON_EINVAL, "tool %s: its parameters are not the plugin's", tool->name);
     if (manifest_tool_flags(said) != tool->flags)
         return err_set(err, ANTIPHON_EINVAL, "tool %s: its flags are not the plugin's", tool->name);
-    if (manifest_tool_native(said) != (tool->native_feature != NULL))
-        return err_set(err, ANTIPHON_EINVAL, "tool %s: only one of it and the plugin says native", tool->name);
+    /* By configuration it may be a function and nothing else. */
+    if (!manifest_tool_native(said) && tool->native_feature)
+        return err_set(err, ANTIPHON_EINVAL, "tool %s: the plugin says native, and it does not", tool->name);
     return ANTIPHON_OK;
 }
 

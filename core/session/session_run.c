@@ -55,9 +55,23 @@ static void put_function(struct buf *out, const struct antiphon_tool *tool, bool
     buf_puts(out, "}");
 }
 
+static bool has_functions(const struct session *session)
+{
+    const struct agent *agent = session->agent;
+
+    for (size_t i = 0; i < agent->tools_n; i++) {
+        const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
+        if (tool && tool->tool.invoke && !tool->tool.native_feature)
+            return true;
+    }
+    return false;
+}
+
 bool session_is_native(const struct session *session, const struct antiphon_tool *tool)
 {
-    return tool->native_feature && profile_native(&session->profile, tool->native_feature);
+    if (!tool->native_feature || !profile_native(&session->profile, tool->native_feature))
+        return false;
+    return !tool->invoke || profile_mixes(&session->profile) || !has_functions(session);
 }
 
 /* Function tools by declaration; native ones by the fragment, where the profile allows their feature. */

@@ -2,6 +2,7 @@
 
 #include "access.h"
 #include "json.h"
+#include "message.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,14 +138,19 @@ static bool key_is_good(const struct rest *rest, const struct http_request *requ
     return good;
 }
 
-static void refuse_key(struct bytes *out)
+static void refuse_request(struct bytes *out, int code, const char *status, const char *message)
 {
     cJSON *body = cJSON_CreateObject(), *error = cJSON_AddObjectToObject(body, "error");
-    cJSON_AddNumberToObject(error, "code", 400);
-    cJSON_AddStringToObject(error, "message", "API key not valid. Please pass a valid API key.");
-    cJSON_AddStringToObject(error, "status", "INVALID_ARGUMENT");
-    answer_json(out, 400, "", body);
+    cJSON_AddNumberToObject(error, "code", code);
+    cJSON_AddStringToObject(error, "message", message);
+    cJSON_AddStringToObject(error, "status", status);
+    answer_json(out, code, "", body);
     cJSON_Delete(body);
+}
+
+static void refuse_key(struct bytes *out)
+{
+    refuse_request(out, 400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.");
 }
 
 static void get_models(struct bytes *out)
@@ -177,6 +183,60 @@ static void post_auth_token(struct rest *rest, struct bytes *out)
     bytes_free(&name);
 }
 
+/* One answer to the last text; with googleSearch among the tools it has sources. */
+static void post_generate(const char *model, const struct http_request *request, struct bytes *out)
+{
+    cJSON *asked = json_parse(bytes_str(&request->body), request->body.len), *tool;
+    const cJSON *contents = json_at(asked, "contents");
+    const cJSON *last = cJSON_GetArrayItem(contents, cJSON_GetArraySize(contents) - 1);
+    const char *text = json_text(cJSON_GetArrayItem(json_at(last, "parts"), 0), "text");
+    if (strstr(model, "no-such"))
+        refuse_request(out, 404, "NOT_FOUND", "models/no-such is not found for API version v1beta.");
+    else if (!*text)
+        refuse_request(out, 400, "INVALID_ARGUMENT", "contents is not specified");
+    else if (!strcmp(text, "quota"))
+        refuse_request(out, 429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.");
+    else {
+        struct bytes said = {0};
+        cJSON *body = cJSON_CreateObject(), *candidate = cJSON_CreateObject();
+        bytes_printf(&said, "You asked: %s", text);
+        cJSON_AddItemToArray(cJSON_AddArrayToObject(body, "candidates"), candidate);
+        cJSON *content = cJSON_AddObjectToObject(candidate, "content"), *part = cJSON_CreateObject();
+        cJSON_AddStringToObject(content, "role", "model");
+        cJSON_AddItemToArray(cJSON_AddArrayToObject(content, "parts"), part);
+        cJSON_AddStringToObject(part, "text", bytes_str(&said));
+        cJSON_AddStringToObject(candidate, "finishReason", "STOP");
+        cJSON_ArrayForEach (tool, json_at(asked, "tools")) {
+            cJSON *message = NULL;
+            if (json_at(tool, "googleSearch"))
+                message = message_grounding(text, bytes_str(&said));
+            if (message)
+                cJSON_AddItemToObject(candidate, "groundingMetadata",
+                                      cJSON_DetachItemFromObject(message->child, "groundingMetadata"));
+            cJSON_Delete(message);
+        }
+        answer_json(out, 200, "", body);
+        cJSON_Delete(body);
+        bytes_free(&said);
+    }
+    cJSON_Delete(asked);
+}
+
+/* The model's id in the path of its generateContent, on either service; caller frees, NULL: it is another path. */
+static char *generate_model(const char *path)
+{
+    static const char method[] = ":generateContent";
+    const char *id = strstr(path, "/models/"), *end = id ? strstr(id, method) : NULL;
+    bool known = !strncmp(path, "/v1/", 4) || !strncmp(path, "/v1beta/", 8) ||
+                 !strncmp(path, "/v1beta1/", 9) || !strncmp(path, "/v1alpha/", 9);
+    struct bytes model = {0};
+    if (!known || !end || end[sizeof method - 1])
+        return NULL;
+    id += strlen("/models/");
+    bytes_add(&model, id, (size_t)(end - id));
+    return bytes_take(&model);
+}
+
 static const char *version_path(const char *path, const char *name)
 {
     static const char *const versions[] = {"/v1/", "/v1beta/", "/v1alpha/"};
@@ -192,11 +252,16 @@ void rest_answer(struct rest *rest, const struct http_request *request, struct b
 {
     char *path = http_path(request);
     bool get = !strcmp(request->method, "GET"), post = !strcmp(request->method, "POST");
+    char *model = post ? generate_model(path) : NULL;
     static const char metadata[] = "/computeMetadata/v1/";
     if (post && !strcmp(path, "/token"))
         post_token(rest, request, out);
     else if (get && !strncmp(path, metadata, sizeof metadata - 1))
         get_metadata(rest, path + sizeof metadata - 1, request, out);
+    else if (model && !key_is_good(rest, request))
+        refuse_key(out);
+    else if (model)
+        post_generate(model, request, out);
     else if ((get && version_path(path, "models")) || (post && version_path(path, "auth_tokens"))) {
         if (!key_is_good(rest, request))
             refuse_key(out);
@@ -206,5 +271,6 @@ void rest_answer(struct rest *rest, const struct http_request *request, struct b
             post_auth_token(rest, out);
     } else
         http_answer(out, 404, "text/plain", "", "not found\n");
+    free(model);
     free(path);
 }

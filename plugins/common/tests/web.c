@@ -103,6 +103,17 @@ static enum antiphon_status on_receipt(const struct antiphon_host *h, struct ant
     return web->cancelled ? ANTIPHON_ECANCELLED : ANTIPHON_OK;
 }
 
+static enum antiphon_status on_publish(const struct antiphon_host *h, struct antiphon_call *call,
+                                       const char *name, const char *json, size_t len)
+{
+    struct web *web = web_of(h);
+
+    (void)call, (void)name;
+    free(web->published);
+    web->published = copy(json, len);
+    return ANTIPHON_OK;
+}
+
 static char *join_headers(const char *const *headers)
 {
     char *text = NULL;
@@ -167,6 +178,7 @@ enum antiphon_status web_try(struct web *web, const char *config)
         .cancelled = on_cancelled,
         .progress = on_progress,
         .receipt = on_receipt,
+        .publish = on_publish,
         .http_wait = on_http_wait,
     };
     return antiphon_plugin_v1()->init(&web->host, config, &web->state, web->why, sizeof(web->why));
@@ -196,6 +208,7 @@ void web_close(struct web *web)
         antiphon_plugin_v1()->shutdown(web->state);
     forget_call(web);
     free(web->receipt);
+    free(web->published);
     for (size_t i = 0; i < web->asked_n; i++) {
         free(web->asked[i].method);
         free(web->asked[i].url);

@@ -54,8 +54,8 @@ struct web {
     int finished;
     struct antiphon_call *call;
     enum antiphon_status status;
-    char *text, *receipt; /* owned */
-    cJSON *json;          /* owned; what the call was answered, if JSON */
+    char *text, *receipt, *published; /* owned; the last of each */
+    cJSON *json;                      /* owned; what the call was answered, if JSON */
     char log[WEB_MAX][256];
     size_t log_n;
 };

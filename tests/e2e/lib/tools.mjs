@@ -11,14 +11,14 @@ tools:
 ${tools.map((tool) => `  - name: ${tool}`).join('\n')}
 `;
 
-// {settings: text of antiphon.yaml, tools: names, files, env, agent}. call(name, args) resolves with the response that the model got.
-export async function startTools(t, { settings, tools, files, env = {}, agent, simArgs = [] }) {
+// {settings: text of antiphon.yaml, tools: names, files, env, agent, base: the variable that names live-sim}. call(name, args) resolves with the response that the model got.
+export async function startTools(t, { settings, tools, files, env = {}, agent, simArgs = [], base = 'GOOGLE_GEMINI_BASE_URL' }) {
   const sim = await simulate('', ...simArgs);
   t.after(() => sim.stop());
   const place = makePlace({ agents: { helper: agent ?? agentWith(...tools) }, settings, files });
   t.after(() => place.remove());
   const server = await startServer(t, {
-    place, env: { GOOGLE_API_KEY: 'k', GOOGLE_GEMINI_BASE_URL: sim.url, ...env },
+    place, env: { GOOGLE_API_KEY: 'k', [base]: sim.url, ...env },
   });
   const browser = await Browser.open(server, '/ws/1?is_audio=false');
   const responses = async () => (await sim.sent()).flatMap((message) => message.toolResponse?.functionResponses ?? []);
