@@ -293,7 +293,7 @@ bool reader_member(struct reader *r, struct value *key, struct value *value)
 
 static unsigned hex4(const char *p)
 {
-    return (unsigned)(hex(p[0]) << 12 | hex(p[1]) << 8 | hex(p[2]) << 4 | hex(p[3]));
+    return (unsigned)hex(p[0]) << 12 | (unsigned)hex(p[1]) << 8 | (unsigned)hex(p[2]) << 4 | (unsigned)hex(p[3]);
 }
 
 /* Resolves the escape at p into at most 4 bytes of UTF-8; returns the bytes it took. */

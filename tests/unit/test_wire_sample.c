@@ -347,8 +347,8 @@ static void audio_goes_down_as_base64(void **state)
 static void errors_are_said_when_the_talk_ends(void **state)
 {
     static const char *const want[] = {
-        "{\"error\":{\"code\":\"quota\",\"message\":\"The quota is used up.\",\"hint\":\"Wait a "
-        "minute.\",\"retryable\":true}}",
+        ("{\"error\":{\"code\":\"quota\",\"message\":\"The quota is used up.\",\"hint\":\"Wait a "
+         "minute.\",\"retryable\":true}}"),
         "{\"mime_type\":\"text/plain\",\"data\":\"The quota is used up. Wait a minute.\"}",
         "{\"turn_complete\":true,\"interrupted\":null}"};
     static const char *const bare[] = {

@@ -334,7 +334,7 @@ void words_answer(struct session *session, const char *text)
 void words_answer_speech(struct session *session, uint32_t ms)
 {
     struct bytes answer = {0};
-    bytes_printf(&answer, "I heard about %.4g seconds.", (ms + 50) / 100 / 10.0);
+    bytes_printf(&answer, "I heard about %.4g seconds.", (double)((ms + 50) / 100) / 10);
     say_plainly(session, &answer);
     say(session, bytes_str(&answer));
     finish(session);

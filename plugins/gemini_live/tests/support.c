@@ -105,8 +105,10 @@ static struct fake_host *fake_of(const struct antiphon_host *host)
     return host->impl;
 }
 
-static void on_log(const struct antiphon_host *h, enum antiphon_log_level level, const char *fmt,
-                   ...)
+static void on_log(const struct antiphon_host *h, enum antiphon_log_level level, const char *fmt, ...)
+    ANTIPHON_PRINTF(3, 4);
+
+static void on_log(const struct antiphon_host *h, enum antiphon_log_level level, const char *fmt, ...)
 {
     struct fake_host *fake = fake_of(h);
     size_t n = strlen(fake->logged);

@@ -337,8 +337,8 @@ static void test_openapi_is_bounded(void **unused)
 {
     static const char *const schemas[] = {
         "{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#\"}}}",
-        "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"},\"b\":{\"$ref\":\"#\"},\"c\":{"
-        "\"$ref\":\"#\"}}}",
+        ("{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"},\"b\":{\"$ref\":\"#\"},\"c\":{"
+         "\"$ref\":\"#\"}}}"),
         "{\"$ref\":\"#\"}",
         "{\"allOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}",
         "{\"$ref\":\"#/no/such\"}",
