@@ -255,7 +255,9 @@ static enum antiphon_status start(struct server *server, const struct config_fla
     if (status)
         return status;
     fill_options(server);
+    services_starting(server->services);
     status = start_shards(server, &err);
+    services_started(server->services);
 out:
     if (status)
         report_fault(report, NULL, 0, 0, "", "%s", err.text[0] ? err.text : status_name(status));

@@ -5,6 +5,7 @@
 
 #include "base/alarm.h"
 #include "net/upstream.h"
+#include "session/session_plugin.h"
 #include "session/sessions.h"
 #include "session/tool_job.h"
 #include "store/store_wait.h"
@@ -16,7 +17,7 @@ struct services {
     struct http_client *http; /* borrowed */
     struct alarms *alarms;    /* owned */
     pthread_rwlock_t gate;
-    bool open; /* under gate */
+    bool open, started; /* under gate */
 };
 
 /* True: the server is there until leave(). */
@@ -59,6 +60,27 @@ static enum antiphon_status service_receipt(void *ctx, struct antiphon_call *cal
 {
     (void)ctx;
     return tool_job_receipt(call, json, len);
+}
+
+static enum antiphon_status service_publish(void *ctx, struct antiphon_call *call, const char *plugin,
+                                            const char *name, const char *json, size_t len)
+{
+    (void)ctx;
+    return session_plugin_publish(call, plugin, name, json, len);
+}
+
+static enum antiphon_status service_state_get(void *ctx, const struct antiphon_call *call, const char *key,
+                                              char *json, size_t size, size_t *len)
+{
+    (void)ctx;
+    return tool_job_state_get(call, key, json, size, len);
+}
+
+static enum antiphon_status service_state_set(void *ctx, struct antiphon_call *call, const char *key,
+                                              const char *json, size_t len)
+{
+    (void)ctx;
+    return tool_job_state_set(call, key, json, len);
 }
 
 /* ---- connections to models: on the loop's thread, which outlives them ---- */
@@ -166,6 +188,18 @@ static enum antiphon_status service_store_find(void *ctx, const char *plugin,
     return status;
 }
 
+static enum antiphon_status service_notify(void *ctx, const char *plugin, const struct antiphon_notice *notice)
+{
+    struct services *services = ctx;
+    enum antiphon_status status;
+
+    if (!enter(services))
+        return ANTIPHON_EUNAVAILABLE;
+    status = session_plugin_notify(services->runtime, services->started, plugin, notice);
+    leave(services);
+    return status;
+}
+
 static enum antiphon_status service_timer_start(void *ctx, const char *plugin, uint64_t delay_ms,
                                                 antiphon_timer_fn *fn, void *fn_ctx, uint64_t *timer)
 {
@@ -208,12 +242,16 @@ enum antiphon_status services_open(struct runtime *runtime, struct http_client *
                                          .cancelled = service_cancelled,
                                          .progress = service_progress,
                                          .receipt = service_receipt,
+                                         .publish = service_publish,
+                                         .state_get = service_state_get,
+                                         .state_set = service_state_set,
                                          .emit = service_emit,
                                          .wake = service_wake,
                                          .ws_open = service_ws_open,
                                          .ws_send = service_ws_send,
                                          .ws_close = service_ws_close,
                                          .http = service_http,
+                                         .notify = service_notify,
                                          .store_get = service_store_get,
                                          .store_put = service_store_put,
                                          .store_find = service_store_find,
@@ -233,6 +271,17 @@ enum antiphon_status services_open(struct runtime *runtime, struct http_client *
 const struct host_services *services_table(const struct services *services)
 {
     return &services->table;
+}
+
+void services_starting(struct services *services)
+{
+    pthread_rwlock_wrlock(&services->gate);
+}
+
+void services_started(struct services *services)
+{
+    services->started = true;
+    pthread_rwlock_unlock(&services->gate);
 }
 
 void services_close(struct services *services)

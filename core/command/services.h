@@ -12,6 +12,9 @@ struct services;
 /* runtime is borrowed; its pool and store must be there. */
 enum antiphon_status services_open(struct runtime *runtime, struct http_client *http,
                                    struct services **services) MUST_CHECK;
+/* Around the start of the shards: calls that would reach them wait. */
+void services_starting(struct services *services);
+void services_started(struct services *services);
 /* For registry_new(). */
 const struct host_services *services_table(const struct services *services);
 /* Waits for calls on their way (they wait for the store, at most 5 s). Before pool, store, HTTP client or shards go. */

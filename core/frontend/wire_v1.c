@@ -252,6 +252,25 @@ static void encode_tool(struct frame *frame)
     frame_output_flush(&frame->output);
 }
 
+static void encode_plugin(struct frame *frame)
+{
+    const struct antiphon_event *event = frame->event;
+    struct buf *scratch = frame->output.scratch;
+
+    set_tail(frame, "plugin");
+    buf_reset(scratch);
+    buf_puts(scratch, "{\"plugin\":{\"name\":");
+    buf_json_string(scratch, event->detail, strlen(event->detail));
+    put_member(scratch, "event", event->name, strlen(event->name));
+    put_member(scratch, "call", event->id, strlen(event->id));
+    buf_puts(scratch, ",\"data\":");
+    buf_append(scratch, event->data, event->len);
+    buf_puts(scratch, "}");
+    buf_puts(scratch, frame->tail);
+    buf_puts(scratch, "}");
+    frame_output_flush(&frame->output);
+}
+
 static void encode_json(struct frame *frame, const char *name)
 {
     if (frame->event->len == 0)
@@ -331,6 +350,9 @@ static void encode(const struct antiphon_event *event, const struct frame_contex
         break;
     case EVENT_CONFIRM:
         encode_json(&frame, "confirm");
+        break;
+    case EVENT_PLUGIN:
+        encode_plugin(&frame);
         break;
     case EVENT_USER_TEXT:
         encode_string(&frame, "user_text", event->data, event->len);

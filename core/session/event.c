@@ -197,7 +197,12 @@ static enum antiphon_status put_all(struct buf *out, const struct event_stored *
     put_transcript(out, "output_transcription", event->output_transcript);
     put_string(out, "invocation_id", event->invocation_id);
     put_string(out, "author", event->author);
-    buf_puts(out, "\"actions\":{\"state_delta\":{},\"artifact_delta\":{},"
+    buf_puts(out, "\"actions\":{\"state_delta\":");
+    if (!status && event->state_delta)
+        status = put_json(out, event->state_delta, false);
+    else
+        buf_puts(out, "{}");
+    buf_puts(out, ",\"artifact_delta\":{},"
                   "\"requested_auth_configs\":{},\"requested_tool_confirmations\":{}},"
                   "\"node_info\":{\"path\":\"\"},");
     put_string(out, "id", event->id);

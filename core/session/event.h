@@ -17,6 +17,7 @@ enum event_type {
     EVENT_ACTIVE,      /* this client is the active one (again) */
     EVENT_TOOL,        /* id, name; detail: "asking", "running", "progress", "done", "failed", "cancelled", "undone"; data: progress text or NULL */
     EVENT_USER_TEXT,   /* data: text that the user typed in another client of the session */
+    EVENT_PLUGIN,      /* from a tool, for the page: id of its call, name, detail: the plugin, data: a JSON value */
     EVENT_CONFIRM      /* data: JSON object, see docs/protocol.md "confirm": may this tool run? */
 };
 #define EVENT_FLAG_RETRYABLE (1u << 16)
@@ -34,6 +35,7 @@ struct event_stored {
     const char *parts;                       /* content: a JSON array of parts in snake_case, instead of text */
     const char *input_transcript, *output_transcript; /* finished */
     const char *usage, *grounding;           /* JSON objects in the API's camelCase; written in snake_case */
+    const char *state_delta;                 /* of actions: JSON object without temp: members */
     const char *turn_complete_reason, *error_code, *error_message;
     bool turn_complete, interrupted;
     bool has_partial; bool partial;          /* "partial": false is written for merged text and transcripts */

@@ -14,6 +14,7 @@ struct item {
     uint64_t id;
     enum kind kind;
     bool user, hidden, interrupted;
+    bool unsaid; /* not for clients */
     double time;
     char *text;  /* owned; SPEECH: what was said; else one part as JSON in camelCase */
     char *call;  /* owned; CALL, RESPONSE: the call's id */
@@ -96,7 +97,10 @@ static enum antiphon_status push_speech(struct history *history, const cJSON *ev
                                         const char *text, uint64_t *id)
 {
     struct item item = {.kind = SPEECH, .user = user, .text = strdup(text)};
+    const char *author = json_get_string(event, "author");
 
+    /* What a plugin sent in the user's place is for the model alone. */
+    item.unsaid = user && author && strcmp(author, "user") != 0;
     item.interrupted = json_get_bool(event, "interrupted", false);
     item.time = json_get_number(event, "timestamp", 0);
     return push(history, &item, id);
@@ -354,7 +358,7 @@ enum antiphon_status history_print_client(const struct history *history, struct 
     buf_puts(out, "[");
     for (size_t i = 0; i < history->n; i++) {
         const struct item *item = &history->item[i];
-        if (item->kind != SPEECH)
+        if (item->kind != SPEECH || item->unsaid)
             continue;
         buf_printf(out, "%s{\"role\":\"%s\",\"text\":", any ? "," : "", item->user ? "user" : "model");
         buf_json_string(out, item->text, strlen(item->text));

@@ -21,11 +21,16 @@ static bool key_part(struct buf *key, const char *text)
 enum antiphon_status session_make_key(const struct agent *agent, const char *user, const char *id,
                                       char key[SESSION_MAX_KEY])
 {
+    return session_name_key(agent->live.app_name, user, id, key);
+}
+
+enum antiphon_status session_name_key(const char *app, const char *user, const char *id, char key[SESSION_MAX_KEY])
+{
     enum antiphon_status status;
     struct buf text;
 
     buf_init(&text, SESSION_MAX_KEY - 1);
-    key_part(&text, agent->live.app_name);
+    key_part(&text, app);
     key_part(&text, user);
     key_part(&text, id);
     status = buf_status(&text);
@@ -62,7 +67,6 @@ static void release_loaded(struct session_message *message)
 
 static void take_snapshot(struct session *session, struct store_snapshot *snapshot)
 {
-    static const struct json_limits limits = {.max_bytes = 16u << 20, .max_tokens = 1u << 20};
     size_t unread = 0;
 
     for (size_t i = 0; i < snapshot->events_n; i++) {
@@ -71,8 +75,8 @@ static void take_snapshot(struct session *session, struct store_snapshot *snapsh
     }
     if (unread > 0)
         log_warn("session", "session=%s %zu stored events cannot be read", session->id, unread);
-    if (snapshot->state &&
-        json_parse(snapshot->state, strlen(snapshot->state), &limits, &session->state, NULL))
+    session_load_notices(session, snapshot->notices);
+    if (snapshot->state && tool_state_load(session->state, snapshot->state, strlen(snapshot->state)))
         log_warn("session", "session=%s its state cannot be read", session->id);
     if (!snapshot->handle || !snapshot->handle_model ||
         strcmp(snapshot->handle_model, session->agent->model) != 0)
@@ -90,6 +94,7 @@ void session_loaded(struct session *session)
     for (struct client *client = session->clients; client; client = client->next)
         session_greet(session, client);
     session_want(session);
+    session_notice_step(session);
     session_maybe_end(session);
 }
 
@@ -149,6 +154,8 @@ static enum antiphon_status session_init(struct session *session)
     enum antiphon_status status;
 
     status = session_make_key(session->agent, session->user, session->id, session->key);
+    if (!status)
+        status = tool_state_new(&session->state);
     if (!status)
         status = history_new(session->runtime->config->limits.history_events, &session->history);
     if (!status)
@@ -220,8 +227,9 @@ void session_free(struct session *session)
     buf_deinit(&session->said.text);
     hold_deinit(&session->hold);
     waiting_deinit(&session->waiting);
+    notices_deinit(&session->notices);
     history_free(session->history);
-    cJSON_Delete(session->state);
+    tool_state_unref(session->state);
     if (session->claimed)
         directory_release(session->runtime->directory, session->key);
     free(session->resumption);
@@ -292,6 +300,7 @@ enum antiphon_status session_attach(struct session *session, struct client *clie
         session_greet(session, client);
     activate(session, client, false);
     session_want(session);
+    session_notice_step(session);
     return ANTIPHON_OK;
 }
 

@@ -19,6 +19,8 @@ void session_free(struct session *session);
 #define SESSION_MAX_KEY 1024
 enum antiphon_status session_make_key(const struct agent *agent, const char *user, const char *id,
                                       char key[SESSION_MAX_KEY]) MUST_CHECK;
+enum antiphon_status session_name_key(const char *app, const char *user, const char *id,
+                                      char key[SESSION_MAX_KEY]) MUST_CHECK;
 const char *session_key(const struct session *session);
 uint64_t session_handle(const struct session *session);
 void session_set_handle(struct session *session, uint64_t handle);

@@ -22,8 +22,8 @@ static enum antiphon_status send_model(struct session *session, const struct ant
     return status;
 }
 
-/* Remembers the text as in flight and sends it. */
-static void send_text(struct session *session, const char *text, size_t len, uint64_t item)
+/* Remembers the text as in flight. */
+bool session_send_text(struct session *session, const char *text, size_t len, uint64_t item)
 {
     struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TEXT);
     char *copy = strndup(text, len);
@@ -31,10 +31,8 @@ static void send_text(struct session *session, const char *text, size_t len, uin
     event.data = text;
     event.len = len;
     if (send_model(session, &event)) {
-        session_tell_error(session, "busy", "The connection to the model is not keeping up; the text was not sent.",
-                           "Send it again in a moment.", EVENT_FLAG_RETRYABLE);
         free(copy);
-        return;
+        return false;
     }
     history_hide(session->history, item, false);
     free(session->in_flight);
@@ -42,6 +40,14 @@ static void send_text(struct session *session, const char *text, size_t len, uin
     session->in_flight_len = len;
     session->in_flight_item = item;
     session_turn(session, TURN_IN_TEXT);
+    return true;
+}
+
+static void send_text(struct session *session, const char *text, size_t len, uint64_t item)
+{
+    if (!session_send_text(session, text, len, item))
+        session_tell_error(session, "busy", "The connection to the model is not keeping up; the text was not sent.",
+                           "Send it again in a moment.", EVENT_FLAG_RETRYABLE);
 }
 
 static size_t audio_bound(const struct session *session)

@@ -85,6 +85,7 @@ static void on_ready(struct session *session)
     session_segment(session, SEGMENT_IN_READY, (struct segment_facts){0});
     session_send_waiting(session);
     session_answer_tools(session);
+    session_notice_step(session);
 }
 
 static void on_resumption(struct session *session, const struct antiphon_event *event)

@@ -4,11 +4,13 @@
 #include "base/id.h"
 #include "session/history.h"
 #include "session/hold.h"
+#include "session/notice.h"
 #include "session/segment.h"
 #include "session/session.h"
 #include "session/tool_memory.h"
 #include "session/tool_quota.h"
 #include "session/tool_run.h"
+#include "session/tool_state.h"
 #include "session/turn.h"
 #include "session/waiting.h"
 
@@ -62,7 +64,7 @@ struct session {
 
     bool loaded, claimed, stored, not_durable;
     bool turn_lost; /* something of the running turn could not be committed */
-    cJSON *state;                /* owned; merged, as loaded */
+    struct tool_state *state;    /* a reference */
     struct history *history;     /* owned */
     struct session_records records; /* not yet handed to the store */
     uint64_t next_ticket;
@@ -96,6 +98,8 @@ struct session {
     double turn_end_time;        /* of the last turn that ended */
     struct waiting waiting;
 
+    struct notices notices;      /* not yet said */
+
     struct tool_runs tools;
     struct tool_memory tool_memory; /* calls that are over; undo: a struct tool_job */
     struct tool_quota *quotas;   /* owned; one for each of the agent's tools, or NULL yet */
@@ -125,12 +129,16 @@ void session_apply_turn(struct session *session, unsigned actions);
 
 /* session_record.c: to the store */
 void session_record_user_text(struct session *session, const char *text, size_t len, uint64_t *item);
+/* A text that a plugin sends to the model; it was said. */
+void session_record_notice(struct session *session, const struct notice *notice, const char *text, uint64_t *item);
 void session_record_input(struct session *session);
 void session_record_output(struct session *session, bool interrupted);
 void session_record_interrupted(struct session *session);
 void session_record_call(struct session *session, const struct tool_run *run);
 void session_record_response(struct session *session, const struct tool_run *run);
 void session_record_handle(struct session *session);
+/* State that was changed without a result: an event of its own. */
+void session_record_delta(struct session *session, const char *delta);
 /* The journal: the call is in that state now. */
 void session_record_tool(struct session *session, const struct tool_run *run, const char *state);
 /* Hands everything over; session_tools_committed() follows with that number. 0: nothing follows (not durable). */
@@ -157,6 +165,12 @@ bool session_is_native(const struct session *session, const struct antiphon_tool
 
 /* session_input.c */
 void session_send_waiting(struct session *session); /* after READY */
+/* A whole message for the model, which is connected; false: it was not taken. */
+bool session_send_text(struct session *session, const char *text, size_t len, uint64_t item);
+
+/* session_notice.c */
+void session_notice_step(struct session *session); /* says the next one if it can be said now */
+void session_load_notices(struct session *session, const struct store_rows *rows);
 
 /* session_tools.c */
 void session_on_tool_call(struct session *session, const struct antiphon_event *event);
@@ -173,6 +187,7 @@ void session_tell_tool(struct session *session, const struct tool_run *run, cons
 
 void session_tool_ended(struct session *session, struct tool_run *run); /* state and response are final */
 void session_give_up_job(struct tool_run *run);
+void session_take_delta(struct tool_run *run); /* from its job, before that is given up */
 
 /* session_tool_cancel.c */
 void session_on_tool_cancel(struct session *session, const char *id);

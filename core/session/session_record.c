@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "session/session_private.h"
 #include "session/tool_secret.h"
+#include "store/state.h"
 #include "base/banned.h"
 
 #define MAX_EVENT_BYTES (16u * 1024 * 1024)
@@ -17,6 +18,7 @@ static void record_clear(struct store_record *record)
     free((char *)(uintptr_t)record->id);
     free((char *)(uintptr_t)record->json);
     free((char *)(uintptr_t)record->model);
+    free((char *)(uintptr_t)record->state_delta);
     free((char *)(uintptr_t)record->call.call_id);
     free((char *)(uintptr_t)record->call.tool);
     free((char *)(uintptr_t)record->call.args);
@@ -78,6 +80,19 @@ static struct store_record record_of(const struct session *session, enum store_k
     return record;
 }
 
+/* What of it is kept: the caller frees it. NULL: nothing. */
+static char *kept_delta(const char *delta)
+{
+    struct buf text;
+    char *kept = NULL;
+
+    buf_init(&text, TOOL_STATE_MAX_BYTES);
+    if (delta && !state_without_temp(delta, strlen(delta), &text) && text.len > 2)
+        kept = buf_take(&text);
+    buf_deinit(&text);
+    return kept;
+}
+
 /* Fills in what every event has, prints it, adds it to history and batch. */
 static void record_event(struct session *session, struct event_stored *event, uint64_t *item)
 {
@@ -89,6 +104,7 @@ static void record_event(struct session *session, struct event_stored *event, ui
     event->id = id;
     event->invocation_id = session->invocation;
     event->timestamp = record.timestamp;
+    event->state_delta = record.state_delta = kept_delta(event->state_delta);
     buf_init(&text, MAX_EVENT_BYTES);
     if (event_stored_print(event, &text) == ANTIPHON_OK && text.len > 0) {
         if (history_add(session->history, text.data, text.len, item))
@@ -99,6 +115,7 @@ static void record_event(struct session *session, struct event_stored *event, ui
         record.invocation_id = session->invocation;
         records_push(session, &record);
     } else {
+        record_clear(&record);
         session->turn_lost = true;
         not_durable(session, "an event could not be written");
     }
@@ -115,6 +132,19 @@ void session_record_user_text(struct session *session, const char *text, size_t 
     if (copy)
         record_event(session, &event, item);
     free(copy);
+    session_record_flush(session);
+}
+
+void session_record_notice(struct session *session, const struct notice *notice, const char *text, uint64_t *item)
+{
+    struct event_stored event = {.author = notice->plugin, .role = "user", .text = text};
+    struct store_record over = record_of(session, STORE_NOTICE_OVER);
+
+    *item = 0;
+    record_event(session, &event, item);
+    over.id = strdup(notice->id);
+    if (over.id)
+        records_push(session, &over);
     session_record_flush(session);
 }
 
@@ -224,6 +254,8 @@ static void record_function(struct session *session, const struct tool_run *run,
     buf_init(&parts, MAX_EVENT_BYTES);
     print_function(&parts, run, call, json);
     event.parts = buf_text(&parts);
+    if (!call)
+        event.state_delta = run->delta;
     if (buf_status(&parts) == ANTIPHON_OK)
         record_event(session, &event, NULL);
     buf_deinit(&parts);
@@ -240,6 +272,16 @@ void session_record_response(struct session *session, const struct tool_run *run
 
     record_function(session, run, false, response ? response : "{}");
     free(response);
+}
+
+void session_record_delta(struct session *session, const char *delta)
+{
+    struct event_stored event = {.author = session->agent->name, .state_delta = delta};
+    char *kept = kept_delta(delta);
+
+    if (kept)
+        record_event(session, &event, NULL);
+    free(kept);
 }
 
 void session_record_tool(struct session *session, const struct tool_run *run, const char *state)

@@ -22,15 +22,35 @@ static enum antiphon_status put_tree(struct buf *out, const char *name, const cJ
     return status;
 }
 
+static enum antiphon_status read_state(struct session *session, cJSON **state)
+{
+    static const struct json_limits limits = {.max_bytes = TOOL_STATE_MAX_BYTES, .max_tokens = 1u << 20};
+    enum antiphon_status status;
+    struct buf text;
+
+    buf_init(&text, TOOL_STATE_MAX_BYTES);
+    status = tool_state_print(session->state, &text);
+    if (!status)
+        status = json_parse(text.data, text.len, &limits, state, NULL);
+    buf_deinit(&text);
+    return status;
+}
+
 /* The agent's instruction with its templates filled in, and the line about itself that ADK adds. */
 static enum antiphon_status put_instruction(struct session *session, struct buf *out, struct err *err)
 {
     const struct agent *agent = session->agent;
     enum antiphon_status status;
+    cJSON *state = NULL;
     struct buf text;
 
     buf_init(&text, 4u * 1024 * 1024);
-    status = template_expand(agent->instruction, session->state, &text, err);
+    status = read_state(session, &state);
+    if (status) {
+        err_set(err, status, "the state of the session cannot be read");
+        goto out;
+    }
+    status = template_expand(agent->instruction, state, &text, err);
     if (status)
         goto out;
     buf_printf(&text, "\n\nYou are an agent. Your internal name is \"%s\".", agent->name);
@@ -41,6 +61,7 @@ static enum antiphon_status put_instruction(struct session *session, struct buf 
         put(out, "instruction", buf_text(&text));
 out:
     buf_deinit(&text);
+    cJSON_Delete(state);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "session/session_private.h"
 #include "session/tool_job.h"
 #include "session/tool_secret.h"
+#include "store/state.h"
 #include "base/banned.h"
 
 #define DEFAULT_TIMEOUT_MS 30000u
@@ -57,8 +58,28 @@ void session_fail_tool(struct session *session, struct tool_run *run, enum antip
     session_tool_ended(session, run);
 }
 
+void session_take_delta(struct tool_run *run)
+{
+    char *delta = run->job ? tool_job_take_delta(run->job) : NULL;
+    struct buf merged;
+
+    if (delta && run->delta) { /* of its first half, before it was confirmed */
+        buf_init(&merged, TOOL_STATE_MAX_BYTES);
+        if (!state_merge(run->delta, strlen(run->delta), delta, strlen(delta), &merged)) {
+            free(delta);
+            delta = buf_take(&merged);
+        }
+        buf_deinit(&merged);
+    }
+    if (!delta)
+        return;
+    free(run->delta);
+    run->delta = delta;
+}
+
 void session_give_up_job(struct tool_run *run)
 {
+    session_take_delta(run);
     if (run->job)
         tool_job_cancel(run->job);
     run->job = NULL;
@@ -96,7 +117,8 @@ static void start_job(struct session *session, struct tool_run *run)
                                        .shard = shard_index(session->shard),
                                        .session = session->handle,
                                        .number = run->number,
-                                       .row = run->row};
+                                       .row = run->row,
+                                       .state = session->state};
     struct tool_job *job = NULL;
     struct buf why;
 
@@ -374,6 +396,8 @@ static void over(void *ctx, const struct tool_run *run)
         return;
     if (run->response)
         session_record_response(session, run);
+    else if (run->delta)
+        session_record_delta(session, run->delta);
     if (run->local_id)
         tool_job_forget(run->undo);
     else if (tool_memory_put(&session->tool_memory, run->id, run->response, session->connection, run->undo))
@@ -467,6 +491,7 @@ static void on_tool_result(struct session *session, struct session_message *mess
         session_tell_tool(session, run, "progress", result->text, result->len);
         return;
     }
+    session_take_delta(run);
     run->undo = tool_job_release(run->job);
     run->job = NULL;
     if (result->status == ANTIPHON_ECONFIRM) {

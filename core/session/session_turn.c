@@ -44,6 +44,7 @@ static void complete(struct session *session)
         event.flags |= EVENT_FLAG_NOT_SAVED;
     session_tell_held(session, &event, ticket);
     session->turn_end_time = clock_wall();
+    tool_state_end_turn(session->state);
     session_said_reset(session);
 }
 
@@ -123,4 +124,6 @@ void session_turn(struct session *session, enum turn_input input)
                   turn_state_name(session->turn.state));
     if (input == TURN_IN_COMPLETE && turn_idle(&session->turn))
         session_segment(session, SEGMENT_IN_TURN_ENDED, (struct segment_facts){.turn_idle = true});
+    if (input == TURN_IN_COMPLETE)
+        session_notice_step(session);
 }

@@ -134,6 +134,13 @@ static struct named **find_named(struct sessions *sessions, const char *key)
     return at;
 }
 
+struct session *sessions_find(struct sessions *sessions, const char *key)
+{
+    struct named *named = *find_named(sessions, key);
+
+    return named ? named->session : NULL;
+}
+
 enum antiphon_status sessions_open(struct sessions *sessions, const struct agent *agent, const char *user,
                                    const char *id, struct session **session)
 {

@@ -24,6 +24,7 @@ struct shard *sessions_shard(const struct sessions *sessions);
 unsigned sessions_count(const struct sessions *sessions);
 
 struct session *sessions_get(struct sessions *sessions, uint64_t handle); /* NULL: gone */
+struct session *sessions_find(struct sessions *sessions, const char *key); /* NULL: not here */
 /* The session of that key, made and loaded from the store if it is not here yet. */
 enum antiphon_status sessions_open(struct sessions *sessions, const struct agent *agent, const char *user,
                                    const char *id, struct session **session) MUST_CHECK;

@@ -38,6 +38,8 @@ struct tool_job {
     const char *row;           /* of the journal; in texts */
     atomic_uint refs;          /* the session, the worker until invoke() returned, the finish() that is due */
     char *texts;               /* owned: all texts of call */
+    struct tool_state *state;  /* a reference, until the call is over; NULL: none */
+    struct buf delta;          /* what it has changed of it; under the state's lock */
 };
 
 /* Tools that never run twice at once queue here; two tools may share a turnstile, which only makes them wait longer. */
@@ -107,6 +109,8 @@ static void job_free(struct tool_job *job)
     pthread_mutex_destroy(&job->mutex);
     free(job->texts);
     free(job->receipt);
+    buf_deinit(&job->delta);
+    tool_state_unref(job->state);
     free(job);
 }
 
@@ -119,6 +123,9 @@ static void job_unref(struct tool_job *job)
     free(job->texts);
     free(job->receipt);
     job->texts = job->receipt = NULL;
+    buf_deinit(&job->delta);
+    tool_state_unref(job->state);
+    job->state = NULL;
     pthread_mutex_lock(&quarantine.mutex);
     oldest = quarantine.job[quarantine.at];
     quarantine.job[quarantine.at] = job;
@@ -238,6 +245,9 @@ static struct tool_job *job_new(struct runtime *runtime, const struct tool_job_o
     made->shard = options->shard;
     made->session = options->session;
     made->number = options->number;
+    buf_init(&made->delta, TOOL_STATE_MAX_BYTES);
+    if (options->state)
+        made->state = tool_state_ref(options->state);
     atomic_init(&made->refs, 3);
     return made;
 }
@@ -493,4 +503,44 @@ struct tool_job *tool_job_release(struct tool_job *job)
 
     job_unref(job);
     return undo;
+}
+
+/* ---- state and messages ---- */
+
+char *tool_job_take_delta(struct tool_job *job)
+{
+    return job->state ? tool_state_take(job->state, &job->delta) : NULL;
+}
+
+enum antiphon_status tool_job_state_get(const struct antiphon_call *call, const char *key, char *json, size_t size,
+                                        size_t *len)
+{
+    const struct tool_job *job = (const struct tool_job *)call;
+
+    return job->state ? tool_state_get(job->state, key, json, size, len) : ANTIPHON_EUNAVAILABLE;
+}
+
+enum antiphon_status tool_job_state_set(struct antiphon_call *call, const char *key, const char *json, size_t len)
+{
+    struct tool_job *job = (struct tool_job *)call;
+
+    if (!job->state)
+        return ANTIPHON_EUNAVAILABLE;
+    if (atomic_load(&job->cancelled) || atomic_load(&job->finished))
+        return ANTIPHON_ECANCELLED;
+    return tool_state_set(job->state, key, json, len, &job->delta);
+}
+
+void tool_job_post(const struct antiphon_call *call, struct session_message *message)
+{
+    struct tool_job *job = (struct tool_job *)(uintptr_t)call;
+
+    if (atomic_load(&job->cancelled) || atomic_load(&job->finished)) {
+        if (message->release)
+            message->release(message);
+        free(message);
+        return;
+    }
+    message->session = job->session;
+    sessions_post(job->runtime, job->shard, message);
 }

@@ -8,6 +8,7 @@
 #define SESSION_TOOL_JOB_H
 #include "session/runtime.h"
 #include "session/sessions.h"
+#include "session/tool_state.h"
 
 #define TOOL_JOB_MAX_PROGRESS 1024
 
@@ -22,6 +23,7 @@ struct tool_job_options {
     unsigned shard;                   /* the session's */
     uint64_t session, number;         /* handle; the caller's number of the call */
     const char *row;                  /* of the journal */
+    struct tool_state *state;         /* of the conversation; NULL: none */
 };
 /* [shard] Delivered to the session of the options, on its shard. */
 struct tool_result {
@@ -43,6 +45,8 @@ void tool_job_cancel(struct tool_job *job);
 /* [shard] The result arrived: gives the job up. The answer is what undoes it, should somebody want that later, or NULL if
  * nothing does. */
 struct tool_job *tool_job_release(struct tool_job *job);
+/* [shard] Before either: what the call has changed of the state, one JSON object (caller frees), or NULL. */
+char *tool_job_take_delta(struct tool_job *job);
 /* [any] Of tool_job_release(): runs it; forgets it. Both give it up. */
 void tool_job_undo(struct tool_job *undo);
 void tool_job_forget(struct tool_job *undo);
@@ -52,9 +56,15 @@ void tool_job_forget(struct tool_job *undo);
 enum tool_jobs_phase { TOOL_JOBS_OPEN, TOOL_JOBS_ENDING, TOOL_JOBS_CLOSED };
 void tool_jobs_set_phase(enum tool_jobs_phase phase);
 
-/* [any] Behind host->finish, cancelled, progress and receipt. */
+/* [any] To the call's session, if it still lives and wants the call. Takes the message over. */
+void tool_job_post(const struct antiphon_call *call, struct session_message *message);
+
+/* [any] Behind host->finish, cancelled, progress, receipt, state_get and state_set. */
 void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, const char *text, size_t len);
 bool tool_job_cancelled(const struct antiphon_call *call);
 void tool_job_progress(struct antiphon_call *call, const char *text, size_t len);
 enum antiphon_status tool_job_receipt(struct antiphon_call *call, const char *json, size_t len);
+enum antiphon_status tool_job_state_get(const struct antiphon_call *call, const char *key, char *json, size_t size,
+                                        size_t *len);
+enum antiphon_status tool_job_state_set(struct antiphon_call *call, const char *key, const char *json, size_t len);
 #endif

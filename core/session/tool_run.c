@@ -35,6 +35,7 @@ static void run_deinit(struct tool_run *run)
     free(run->name);
     free(run->args);
     free(run->response);
+    free(run->delta);
     free(run->ready);
     free(run->shown);
     free(run->question);

@@ -44,6 +44,7 @@ struct tool_run {
     uint64_t ticket;      /* RUNNING without job: starts when this commit is done */
     const char *reason;   /* static; why it failed or was cancelled, for the journal */
     void *undo;           /* the caller's */
+    char *delta;          /* owned; JSON object: the state that it has changed; NULL: none */
     bool confirmed;       /* the owner has agreed to these arguments */
     bool repeated;        /* it was answered before: nothing of it is recorded again */
 };

@@ -168,7 +168,8 @@ static enum antiphon_status object_read(struct object *object, const char *text,
 static bool has_prefix(const struct object *object, const struct member *member, const char *prefix)
 {
     size_t len = strlen(prefix);
-    return member->name_len >= len && memcmp(object->names.data + member->name, prefix, len) == 0;
+    return member->name_len >= len &&
+           (len == 0 || memcmp(object->names.data + member->name, prefix, len) == 0);
 }
 
 /* The raw key behind its first n characters, each of which is ASCII. */
@@ -299,4 +300,25 @@ enum antiphon_status state_without_temp(const char *delta, size_t len, struct bu
         status = add_all(out, "", buf_text(&text), "temp:");
     buf_deinit(&text);
     return status == ANTIPHON_OK ? put_end(out) : status;
+}
+
+enum antiphon_status state_find(const char *state, size_t len, const char *name, const char **value,
+                                size_t *value_len)
+{
+    struct object object;
+    const struct member *found = NULL;
+    enum antiphon_status status = object_read(&object, state, len);
+    for (size_t i = 0; status == ANTIPHON_OK && i < object.n; i++) {
+        const struct member *member = &object.members[i];
+        if (!member->hidden && member->name_len == strlen(name) && has_prefix(&object, member, name))
+            found = member;
+    }
+    if (status == ANTIPHON_OK && !found)
+        status = ANTIPHON_ENOTFOUND;
+    if (status == ANTIPHON_OK) {
+        *value = found->value;
+        *value_len = found->value_len;
+    }
+    object_deinit(&object);
+    return status;
 }

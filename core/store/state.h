@@ -35,6 +35,9 @@ enum antiphon_status state_join(const char *session, const char *app, const char
                                 struct buf *out) MUST_CHECK;
 /* The delta without its temp: members, as it belongs into a stored event. */
 enum antiphon_status state_without_temp(const char *delta, size_t len, struct buf *out) MUST_CHECK;
+/* The value of the member of that name, which points into state. ENOTFOUND: there is none. */
+enum antiphon_status state_find(const char *state, size_t len, const char *name, const char **value,
+                                size_t *value_len) MUST_CHECK;
 /* Whether text is one valid JSON object (RFC 8259, UTF-8, nesting as above) and nothing else. */
 bool state_is_object(const char *text, size_t len);
 #endif

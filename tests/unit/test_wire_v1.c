@@ -231,6 +231,9 @@ static const struct row rows[] = {
      "\"retryable\":false}" END("error")},
     {EVENT_TOOL, 0, "fc-1", "pay", "undone", NULL,
      "{\"tool\":{\"id\":\"fc-1\",\"name\":\"pay\",\"state\":\"undone\"}" END("tool")},
+    {EVENT_PLUGIN, 0, "fc-1", "countdown", "clock", "{\"seconds\":300}",
+     "{\"plugin\":{\"name\":\"clock\",\"event\":\"countdown\",\"call\":\"fc-1\",\"data\":{\"seconds\":300}}" END(
+         "plugin")},
     {EVENT_CONFIRM, 0, NULL, NULL, NULL,
      "{\"id\":\"fc-1\",\"tool\":\"pay\",\"args\":{\"n\":1},\"nonce\":\"00112233445566778899aabbccddeeff\","
      "\"expires_ms\":60000}",
