@@ -1,0 +1,86 @@
+// The shipped agent `assistant` with its tools, as the model calls them: calculator, clock and notes in the real server.
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { folder, simulate, startServer } from './lib/faults.mjs';
+
+const env = { DEMO_AGENT_MODEL: 'gemini-2.0-flash-live-001' }; // answers in text
+const query = '&agent=assistant';
+
+async function start(t, options = {}) {
+  const sim = await simulate(options.scenario);
+  t.after(() => sim.stop());
+  const server = await startServer({ sim, env, ...options });
+  t.after(() => server.child.exitCode ?? server.stop());
+  return { sim, server };
+}
+
+// What the tool answered the model. live-sim repeats it.
+async function call(client, name, args = {}) {
+  const said = await client.ask(`tool ${name} ${JSON.stringify(args)}`);
+  const found = /^Tool said: (\{.*\})$/s.exec(said);
+  assert.ok(found, said);
+  return JSON.parse(found[1]);
+}
+
+test('the assistant calculates and converts', async (t) => {
+  const { server } = await start(t);
+  const client = await server.client('v1', { query });
+  assert.deepEqual(await call(client, 'calculator', { expression: '12.99*3' }), { result: '38.97' });
+  assert.deepEqual(await call(client, 'calculator', { expression: '2^100' }),
+    { result: '1267650600228229401496703205376' });
+  assert.deepEqual(await call(client, 'calculator', { expression: '1/0' }), { error: 'a division by zero has no result' });
+  assert.deepEqual(await call(client, 'convert_unit', { value: 34, from: '평', to: 'm2' }),
+    { result: '112.396694215', unit: 'm2' });
+});
+
+test('the assistant knows the time, in the zone that is asked for', async (t) => {
+  const { server } = await start(t, { config: 'plugins:\n  clock:\n    time_zone: Asia/Seoul\n' });
+  const client = await server.client('v1', { query });
+  const before = Date.now();
+  const now = await call(client, 'clock');
+  const told = Date.parse(`${now.date}T${now.time}${now.utc_offset}`);
+  assert.equal(now.time_zone, 'Asia/Seoul');
+  assert.ok(told >= before - 1000 && told <= Date.now(), now.time);
+  const paris = await call(client, 'convert_time', { time: '2026-07-01T18:30', to: 'Paris' });
+  assert.equal(paris.to.time, '11:30:00');
+  const days = await call(client, 'date_difference', { from: '2026-03-01', to: '2026-12-25' });
+  assert.equal(days.days, 299);
+  assert.equal(days.to.weekday, 'Friday');
+  const unknown = await call(client, 'clock', { time_zone: 'Atlantis' });
+  assert.match(unknown.error, /there is no time zone 'Atlantis'/);
+});
+
+test('notes are found again in any language, by their user alone, after a restart', async (t) => {
+  const place = folder();
+  t.after(() => rmSync(place, { recursive: true, force: true }));
+  const store = path.join(place, 'kept.db');
+  const { sim, server } = await start(t, { store });
+  const ann = await server.client('v1', { query, user: 7 });
+  const { id } = await call(ann, 'remember', { text: '내 차는 지하 3층 주차장 B구역에 있다' });
+  await call(ann, 'remember', { text: 'The spare key is under the blue pot' });
+  assert.equal((await call(ann, 'recall', { query: '주차장에서' })).notes[0].id, id);
+  const bob = await server.client('v1', { query, user: 8 });
+  assert.deepEqual(await call(bob, 'notes'), { notes: [] });
+  await server.stop();
+
+  const again = await startServer({ sim, env, store });
+  t.after(() => again.stop());
+  const later = await again.client('v1', { query, user: 7 });
+  assert.deepEqual((await call(later, 'notes')).notes.map((note) => note.text),
+    ['The spare key is under the blue pot', '내 차는 지하 3층 주차장 B구역에 있다']);
+  assert.equal((await call(later, 'recall', { query: 'where is my spare key' })).notes.length, 1);
+  assert.deepEqual(await call(later, 'forget', { id }), { forgotten: '내 차는 지하 3층 주차장 B구역에 있다' });
+  assert.equal((await call(later, 'recall', { query: '주차장' })).notes.length, 0);
+});
+
+test('reminders are listed and cancelled', async (t) => {
+  const { server } = await start(t);
+  const client = await server.client('v1', { query });
+  const { id, due } = await call(client, 'set_reminder', { text: 'call Mum', in_seconds: 3600 });
+  assert.equal(due.time_zone, 'UTC');
+  assert.deepEqual((await call(client, 'list_reminders')).reminders.map((item) => item.text), ['call Mum']);
+  assert.equal((await call(client, 'cancel_reminder', { id })).cancelled.text, 'call Mum');
+  assert.deepEqual(await call(client, 'list_reminders'), { reminders: [] });
+});
