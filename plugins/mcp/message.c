@@ -1,0 +1,251 @@
+#include "message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static const char *text_of(const cJSON *object, const char *name)
+{
+    return cJSON_GetStringValue(member(object, name));
+}
+
+/* ---- what is sent ---------------------------------------------------------------------------- */
+
+static void add_client(cJSON *object, const char *name)
+{
+    cJSON *client = cJSON_AddObjectToObject(object, name);
+
+    cJSON_AddStringToObject(client, "name", "antiphon");
+    cJSON_AddStringToObject(client, "version", "1.0.0");
+}
+
+cJSON *message_initialize(void)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(params, "protocolVersion", MESSAGE_OLDER);
+    cJSON_AddObjectToObject(params, "capabilities");
+    add_client(params, "clientInfo");
+    return params;
+}
+
+char *message_print(int64_t id, const char *method, cJSON *params, const char *version,
+                    bool progress)
+{
+    cJSON *message = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(message, "jsonrpc", "2.0");
+    if (id)
+        cJSON_AddNumberToObject(message, "id", (double)id);
+    cJSON_AddStringToObject(message, "method", method);
+    if (!params && (version || progress))
+        params = cJSON_CreateObject();
+    if (version || progress) {
+        cJSON *meta = cJSON_AddObjectToObject(params, "_meta");
+        if (progress)
+            cJSON_AddNumberToObject(meta, "progressToken", (double)id);
+        if (version) {
+            cJSON_AddStringToObject(meta, "io.modelcontextprotocol/protocolVersion", version);
+            add_client(meta, "io.modelcontextprotocol/clientInfo");
+            cJSON_AddObjectToObject(meta, "io.modelcontextprotocol/clientCapabilities");
+        }
+    }
+    if (params)
+        cJSON_AddItemToObject(message, "params", params);
+    char *text = cJSON_PrintUnformatted(message);
+    cJSON_Delete(message);
+    return text;
+}
+
+bool message_is_older(const char *version)
+{
+    static const char *const known[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
+
+    for (size_t i = 0; version && i < sizeof(known) / sizeof(known[0]); i++) {
+        if (!strcmp(version, known[i]))
+            return true;
+    }
+    return false;
+}
+
+/* ---- what came back -------------------------------------------------------------------------- */
+
+static bool answers(const cJSON *message, int64_t id)
+{
+    const cJSON *its = member(message, "id");
+
+    return cJSON_IsNumber(its) && (int64_t)its->valuedouble == id && !member(message, "method");
+}
+
+/* Takes the message; it, if it is the answer. */
+static cJSON *sift(cJSON *message, int64_t id, message_other_fn *other, void *ctx)
+{
+    cJSON *one = cJSON_IsArray(message) ? message->child : NULL, *found = NULL;
+
+    if (answers(message, id))
+        return message;
+    for (; one && !found; one = one->next) {
+        if (answers(one, id))
+            found = cJSON_Duplicate(one, true);
+    }
+    if (!found && other && cJSON_IsObject(message))
+        other(ctx, message);
+    cJSON_Delete(message);
+    return found;
+}
+
+/* The lines "data: ..." of one event, joined; *at is moved behind it. Caller frees; NULL at the end
+ * of the stream. */
+static char *next_event(const char **at, const char *end)
+{
+    char *data = malloc((size_t)(end - *at) + 1), *to = data;
+
+    while (data && *at < end) {
+        const char *line = *at, *stop = line;
+        while (stop < end && *stop != '\n' && *stop != '\r')
+            stop++;
+        *at = stop < end ? stop + 1 + (*stop == '\r' && stop + 1 < end && stop[1] == '\n') : end;
+        size_t len = (size_t)(stop - line);
+        if (len == 0 && to != data)
+            break;
+        if (len >= 5 && !memcmp(line, "data:", 5)) {
+            if (to != data)
+                *to++ = '\n';
+            size_t skip = len > 5 && line[5] == ' ' ? 6 : 5;
+            memcpy(to, line + skip, len - skip);
+            to += len - skip;
+        }
+    }
+    if (data && to == data) {
+        free(data);
+        return NULL;
+    }
+    if (data)
+        *to = '\0';
+    return data;
+}
+
+cJSON *message_find(const char *body, size_t len, bool events, int64_t id, message_other_fn *other,
+                    void *ctx)
+{
+    const char *at = body, *end = body + len;
+    cJSON *found = NULL;
+    char *data;
+
+    if (!events)
+        return sift(cJSON_ParseWithLength(body, len), id, other, ctx);
+    while (!found && (data = next_event(&at, end))) {
+        found = sift(cJSON_Parse(data), id, other, ctx);
+        free(data);
+    }
+    return found;
+}
+
+int message_error(const cJSON *answer, char *why, size_t size)
+{
+    const cJSON *error = member(answer, "error"), *code = member(error, "code");
+    const char *text = text_of(error, "message");
+
+    (void)snprintf(why, size, "%s", error ? text ? text : "an error without a message" : "");
+    if (!error)
+        return 0;
+    return cJSON_IsNumber(code) && code->valueint != 0 ? code->valueint : -1;
+}
+
+bool message_is_newer_error(const cJSON *answer)
+{
+    return cJSON_IsArray(member(member(member(answer, "error"), "data"), "supported"));
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static void put_note(FILE *out, const cJSON *item)
+{
+    const char *type = text_of(item, "type"), *mime = text_of(item, "mimeType");
+    const cJSON *resource = member(item, "resource");
+    const char *text = text_of(resource, "text");
+
+    if (!type)
+        return;
+    if (!strcmp(type, "text")) {
+        (void)fprintf(out, "%s", text_of(item, "text") ? text_of(item, "text") : "");
+    } else if (!strcmp(type, "resource") && text) {
+        (void)fprintf(out, "%s", text);
+    } else if (!strcmp(type, "resource")) {
+        (void)fprintf(out, "[a file, %s, cannot be read here: %s]",
+                      text_of(resource, "mimeType") ? text_of(resource, "mimeType")
+                                                    : "of unknown type",
+                      text_of(resource, "uri") ? text_of(resource, "uri") : "");
+    } else if (!strcmp(type, "resource_link")) {
+        (void)fprintf(out, "[see %s: %s]",
+                      text_of(item, "name") ? text_of(item, "name") : "a resource",
+                      text_of(item, "uri") ? text_of(item, "uri") : "");
+    } else {
+        const char *data = text_of(item, "data");
+        (void)fprintf(out, "[%s, %s, %zu bytes, cannot be shown here]", type,
+                      mime ? mime : "of unknown type", data ? strlen(data) / 4 * 3 : 0);
+    }
+}
+
+/* All of content as one text, caller frees. */
+static char *join_content(const cJSON *content)
+{
+    char *text = NULL;
+    size_t len = 0;
+    const cJSON *item;
+    bool first = true;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return NULL;
+    cJSON_ArrayForEach (item, content) {
+        if (!first)
+            (void)fputs("\n", out);
+        first = false;
+        put_note(out, item);
+    }
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    if (len > MESSAGE_MAX_TEXT) {
+        static const char cut[] = "\n[the rest is left out]";
+        size_t at = MESSAGE_MAX_TEXT - sizeof(cut);
+        while (at > 0 && (text[at] & 0xc0) == 0x80)
+            at--;
+        memcpy(text + at, cut, sizeof(cut));
+    }
+    return text;
+}
+
+cJSON *message_result(const cJSON *result, char *why, size_t size)
+{
+    const cJSON *structured = member(result, "structuredContent");
+    const char *type = text_of(result, "resultType");
+    cJSON *made = NULL;
+
+    if (type && !strcmp(type, "input_required")) {
+        (void)snprintf(why, size,
+                       "the tool wants to ask something back, which is not possible here");
+        return NULL;
+    }
+    char *text = join_content(member(result, "content"));
+    if (cJSON_IsTrue(member(result, "isError"))) {
+        (void)snprintf(why, size, "%s",
+                       text && *text ? text : "the tool failed and does not say why");
+    } else if (cJSON_IsObject(structured)) {
+        made = cJSON_Duplicate(structured, true);
+    } else if (text) {
+        made = cJSON_CreateObject();
+        cJSON_AddStringToObject(made, "text", text);
+    }
+    if (!made && !cJSON_IsTrue(member(result, "isError")))
+        (void)snprintf(why, size, "there was not enough memory for this");
+    free(text);
+    return made;
+}

@@ -1,0 +1,261 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "web.h"
+
+static void check_schema(const char *schema, const char *expected)
+{
+    cJSON *tree = cJSON_Parse(schema);
+    char *text = message_schema(tree);
+
+    assert_string_equal(text, expected);
+    cJSON_free(text);
+    cJSON_Delete(tree);
+}
+
+static void schemas(void **state)
+{
+    (void)state;
+    check_schema("{\"$schema\":\"x\",\"type\":\"object\",\"properties\":{\"a\":{\"type\":"
+                 "\"string\",\"pattern\":\"\\\\d\","
+                 "\"default\":\"1\",\"description\":\"A\"}},\"required\":[\"a\",\"b\"],"
+                 "\"additionalProperties\":false}",
+                 "{\"properties\":{\"a\":{\"description\":\"A\",\"type\":\"string\"}},\"required\":"
+                 "[\"a\"],\"type\":\"object\"}");
+    check_schema("{\"$defs\":{\"x\":{\"enum\":[1,2]}},\"properties\":{\"a\":{\"$ref\":\"#/$defs/"
+                 "x\"},\"b\":{\"oneOf\":[{\"type\":\"null\"},"
+                 "{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/"
+                 "x\"}}]},\"c\":{\"enum\":[{}]},\"d\":true}}",
+                 "{\"properties\":{\"a\":{\"enum\":[1,2]},\"b\":{\"anyOf\":[{\"type\":\"null\"},"
+                 "{\"type\":\"array\",\"items\":{\"enum\":[1,2]}}]},\"c\":{},\"d\":{}},\"type\":"
+                 "\"object\"}");
+    check_schema("{\"additionalProperties\":{\"type\":\"string\"}}",
+                 "{\"additionalProperties\":true,\"type\":\"object\"}");
+    check_schema("7", "{\"type\":\"object\"}");
+    /* References in a circle end somewhere. */
+    cJSON *tree = cJSON_Parse(
+        "{\"properties\":{\"a\":{\"$ref\":\"#\"},\"b\":{\"$ref\":\"#/properties/b\"}}}");
+    char *text = message_schema(tree);
+    assert_non_null(text);
+    cJSON_free(text);
+    assert_false(message_wants_headers(tree));
+    cJSON_Delete(tree);
+}
+
+static void check_result(const char *result, const char *expected, const char *says)
+{
+    char why[MESSAGE_MAX_WHY] = "";
+    cJSON *tree = cJSON_Parse(result), *made = message_result(tree, why, sizeof(why));
+    char *text = made ? cJSON_PrintUnformatted(made) : NULL;
+
+    if (expected)
+        assert_string_equal(text, expected);
+    else
+        assert_null(text);
+    assert_string_equal(why, says);
+    cJSON_free(text);
+    cJSON_Delete(made);
+    cJSON_Delete(tree);
+}
+
+static void results(void **state)
+{
+    (void)state;
+    check_result("{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image\",\"data\":"
+                 "\"AAAA\",\"mimeType\":\"image/png\"}]}",
+                 "{\"text\":\"a\\n[image, image/png, 3 bytes, cannot be shown here]\"}", "");
+    check_result(
+        "{\"content\":[{\"type\":\"resource\",\"resource\":{\"uri\":\"x:1\",\"text\":\"T\"}},"
+        "{\"type\":\"resource\",\"resource\":{\"uri\":\"x:2\",\"blob\":\"AA\"}},{\"type\":"
+        "\"resource_link\",\"uri\":\"x:3\",\"name\":\"N\"}]}",
+        "{\"text\":\"T\\n[a file, of unknown type, cannot be read here: x:2]\\n[see N: x:3]\"}",
+        "");
+    check_result("{\"content\":[],\"structuredContent\":{\"b\":1}}", "{\"b\":1}", "");
+    check_result("{\"content\":[{\"type\":\"text\",\"text\":\"No.\"}],\"isError\":true}", NULL,
+                 "No.");
+    check_result("{\"isError\":true}", NULL, "the tool failed and does not say why");
+    check_result("{\"resultType\":\"input_required\"}", NULL,
+                 "the tool wants to ask something back, which is not possible here");
+}
+
+static void count(void *ctx, const cJSON *message)
+{
+    (void)message;
+    ++*(int *)ctx;
+}
+
+static void check_find(const char *body, bool events, bool found, int expected)
+{
+    int others = 0;
+    cJSON *message = message_find(body, strlen(body), events, 7, count, &others);
+
+    assert_int_equal(message != NULL, found);
+    assert_int_equal(others, expected);
+    cJSON_Delete(message);
+}
+
+static void answers(void **state)
+{
+    (void)state;
+    check_find("{\"id\":7,\"result\":{}}", false, true, 0);
+    check_find("[{\"id\":6},{\"id\":7}]", false, true, 0);
+    check_find("{\"id\":8,\"result\":{}}", false, false, 1);
+    check_find("nonsense", false, false, 0);
+    check_find(": hi\n\nevent: message\r\ndata: {\"method\":\"m\"}\r\n\r\ndata: {\"id\":7,\ndata: "
+               "\"result\":{}}\n\n",
+               true, true, 1);
+    check_find("data:{\"id\":7}", true, true, 0); /* the end of the stream ends the event */
+    check_find("id: 1\n\n", true, false, 0);
+}
+
+/* ---- a server over HTTP ---------------------------------------------------------------------- */
+
+struct fake {
+    bool newer;
+    bool lost; /* it has forgotten the session, once */
+    char body[600];
+};
+
+static const char tools_json[] = "{\"tools\":[{\"name\":\"add.up\",\"description\":\"Adds.\","
+                                 "\"annotations\":{\"readOnlyHint\":true},"
+                                 "\"inputSchema\":{\"type\":\"object\",\"properties\":{\"a\":{"
+                                 "\"type\":\"number\"}}}},{\"name\":\"other\"}]}";
+
+static const char *result_for(const struct fake *fake, const char *method)
+{
+    if (!strcmp(method, "tools/list"))
+        return tools_json;
+    if (!strcmp(method, "server/discover") && fake->newer)
+        return "{\"supportedVersions\":[\"2026-07-28\"]}";
+    if (!strcmp(method, "initialize") && !fake->newer)
+        return "{\"protocolVersion\":\"2025-06-18\"}";
+    if (!strcmp(method, "tools/call"))
+        return "{\"content\":[{\"type\":\"text\",\"text\":\"3\"}]}";
+    return NULL;
+}
+
+static struct web_answer serve(struct web *web, const struct web_asked *asked)
+{
+    struct fake *fake = web->ctx;
+    cJSON *message = cJSON_Parse(asked->body);
+    const char *method = cJSON_GetStringValue(cJSON_GetObjectItem(message, "method"));
+    const cJSON *id = cJSON_GetObjectItem(message, "id");
+    const char *result = method ? result_for(fake, method) : NULL;
+    struct web_answer answer = {0, 400, "", "{}", 0, NULL};
+    bool inside =
+        method && strcmp(method, "server/discover") != 0 && strcmp(method, "initialize") != 0;
+
+    if (inside)
+        assert_int_equal(strstr(asked->headers, "Mcp-Session-Id: s-1\n") != NULL, !fake->newer);
+    if (!id) {
+        answer.http_status = 202;
+    } else if (inside && fake->lost) {
+        fake->lost = false;
+        answer.http_status = 404;
+    } else if (result) {
+        (void)snprintf(fake->body, sizeof(fake->body),
+                       "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":%s}\n\n",
+                       id->valueint, result);
+        answer = (struct web_answer){
+            0,          200, "Content-Type: text/event-stream\r\nMcp-Session-Id: s-1\r\n",
+            fake->body, 0,   NULL};
+    }
+    cJSON_Delete(message);
+    return answer;
+}
+
+static const char one_server[] = "{\"servers\":[{\"name\":\"m\",\"url\":\"http://m/"
+                                 "mcp\",\"tools\":[\"add.up\"],\"authorization\":\"Bearer T\"}]}";
+
+static void older_server(void **state)
+{
+    struct fake fake = {0};
+    struct web web = {.answer = serve, .ctx = &fake};
+
+    (void)state;
+    web_open(&web, one_server);
+    assert_int_equal(web.tools_n, 1);
+    assert_string_equal(web.tools[0].name, "m_add.up");
+    assert_string_equal(web.tools[0].params_schema,
+                        "{\"properties\":{\"a\":{\"type\":\"number\"}},\"type\":\"object\"}");
+    assert_int_equal(web.tools[0].flags, ANTIPHON_TOOL_READ_ONLY);
+    assert_int_equal(web_call(&web, "m_add.up", "{\"a\":1}"), ANTIPHON_OK);
+    assert_string_equal(web.text, "{\"text\":\"3\"}");
+    const struct web_asked *last = &web.asked[web.asked_n - 1];
+    assert_non_null(strstr(last->body, "\"name\":\"add.up\",\"arguments\":{\"a\":1}"));
+    assert_non_null(strstr(last->headers, "MCP-Protocol-Version: 2025-06-18\n"));
+    assert_non_null(strstr(last->headers, "Authorization: Bearer T\n"));
+    assert_null(strstr(last->headers, "Mcp-Method"));
+    /* The session is lost: this call fails, the next opens another. */
+    fake.lost = true;
+    assert_int_equal(web_call(&web, "m_add.up", "{}"), ANTIPHON_EPROTOCOL);
+    web.now_ms += 2000;
+    assert_int_equal(web_call(&web, "m_add.up", "{}"), ANTIPHON_OK);
+    web_close(&web);
+}
+
+static void newer_server(void **state)
+{
+    struct fake fake = {.newer = true};
+    struct web web = {.answer = serve, .ctx = &fake};
+
+    (void)state;
+    web_open(&web, one_server);
+    assert_int_equal(web_call(&web, "m_add.up", "{\"a\":1}"), ANTIPHON_OK);
+    assert_int_equal(web.asked_n, 3); /* discover, list, call */
+    const struct web_asked *last = &web.asked[2];
+    assert_non_null(
+        strstr(last->headers,
+               "MCP-Protocol-Version: 2026-07-28\nMcp-Method: tools/call\nMcp-Name: add.up\n"));
+    assert_non_null(
+        strstr(last->body, "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\""));
+    assert_null(strstr(last->headers, "Mcp-Session-Id"));
+    web_close(&web);
+}
+
+static struct web_answer unreachable(struct web *web, const struct web_asked *asked)
+{
+    (void)web, (void)asked;
+    return (struct web_answer){ANTIPHON_EUNAVAILABLE, 0, NULL, NULL, 0, "no route"};
+}
+
+static void check_refused(const char *config, const char *says)
+{
+    struct web web = {.answer = unreachable, .runs = true};
+
+    assert_int_not_equal(web_try(&web, config), ANTIPHON_OK);
+    if (!strstr(web.why, says))
+        fail_msg("'%s' is not in '%s'", says, web.why);
+    web_close(&web);
+}
+
+static void no_server(void **state)
+{
+    struct web web = {.answer = unreachable, .runs = true};
+
+    (void)state;
+    check_refused("{\"servers\":[{\"name\":\"m\"}]}", "m: give either command or url");
+    check_refused("{\"servers\":[{\"name\":\"m\",\"url\":\"http://m\",\"command\":[\"x\"]}]}",
+                  "either");
+    check_refused(one_server, "m: no route");
+    check_refused("{\"servers\":[{\"name\":\"m\",\"command\":[\"/nowhere/x\"]}]}",
+                  "m: cannot start /nowhere/x: No such file");
+    check_refused("{\"servers\":[{\"name\":\"m\",\"command\":[\"/bin/false\"]}]}",
+                  "m: its process has ended");
+    web_open(&web, "{\"servers\":[{\"name\":\"m\",\"url\":\"http://m\",\"optional\":true}]}");
+    assert_int_equal(web.tools_n, 0);
+    assert_true(web_logged(&web, "m is left out: no route"));
+    web_close(&web);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(schemas),      cmocka_unit_test(results),      cmocka_unit_test(answers),
+        cmocka_unit_test(older_server), cmocka_unit_test(newer_server), cmocka_unit_test(no_server),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
