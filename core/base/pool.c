@@ -184,10 +184,10 @@ static bool wait_for_workers(struct pool *pool, unsigned wait_ms)
     return pool->live == 0;
 }
 
-void pool_free(struct pool *pool, unsigned wait_ms)
+bool pool_free(struct pool *pool, unsigned wait_ms)
 {
     if (!pool)
-        return;
+        return true;
     pthread_mutex_lock(&pool->lock);
     struct pool_job *jobs = stop(pool);
     pthread_mutex_unlock(&pool->lock);
@@ -201,8 +201,9 @@ void pool_free(struct pool *pool, unsigned wait_ms)
     pool->abandoned = !ended;
     pthread_mutex_unlock(&pool->lock);
     if (!ended)
-        return;
+        return false;
     for (unsigned i = 0; i < pool->threads; i++)
         pthread_join(pool->thread[i], NULL);
     destroy(pool);
+    return true;
 }

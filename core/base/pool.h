@@ -16,6 +16,6 @@ enum antiphon_status pool_new(const char *name, unsigned threads, unsigned max_j
 enum antiphon_status pool_submit(struct pool *pool, struct pool_job *job) MUST_CHECK;
 unsigned pool_waiting(struct pool *pool);
 /* Drops waiting jobs, waits at most wait_ms for running ones; threads that do not end are left
- * behind, and the last of them to end frees the pool. Nobody else may use it any more. */
-void pool_free(struct pool *pool, unsigned wait_ms);
+ * behind (false), and the last of them to end frees the pool. Nobody else may use it any more. */
+bool pool_free(struct pool *pool, unsigned wait_ms);
 #endif

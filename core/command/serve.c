@@ -264,10 +264,19 @@ out:
     return status;
 }
 
+/* A tool that does not end goes on using its plugin and the host: they go with the process. */
+static void leave_behind(void)
+{
+    log_warn("serve", "a tool did not end in time and is left behind");
+    (void)fflush(NULL);
+    _exit(EXIT_SUCCESS);
+}
+
 /* In this order: nobody new comes, conversations end and are saved, then what they stood on goes. */
 static void stop(struct server *server)
 {
     struct runtime *runtime = &server->runtime;
+    bool ended = true;
 
     for (unsigned i = 0; i < server->started; i++)
         shard_stop_accepting(runtime->shards[i]);
@@ -276,7 +285,7 @@ static void stop(struct server *server)
     services_close(server->services);
     tool_jobs_set_phase(TOOL_JOBS_ENDING);
     if (runtime->pool)
-        pool_free(runtime->pool, POOL_END_MS);
+        ended = pool_free(runtime->pool, POOL_END_MS);
     tool_jobs_set_phase(TOOL_JOBS_CLOSED);
     if (runtime->store)
         store_close(runtime->store);
@@ -286,6 +295,8 @@ static void stop(struct server *server)
     for (unsigned i = 0; i < server->started; i++)
         shard_stop(runtime->shards[i]);
     demo_stop(server->demo);
+    if (!ended)
+        leave_behind();
     assembly_free(&server->assembly);
     services_free(server->services);
     directory_free(runtime->directory);

@@ -309,15 +309,14 @@ void tool_job_undo(struct tool_job *undo)
         return;
     undo->call.deadline_ms =
         clock_now_ms() + (undo->tool->tool.timeout_ms ? undo->tool->tool.timeout_ms : UNDO_MS);
+    log_info("tool", "session=%s tool=%s call=%s is being undone", undo->call.session_id, undo->call.tool,
+             undo->call.call_id);
     pthread_mutex_lock(&gate.mutex);
     if (gate.phase == TOOL_JOBS_OPEN)
         status = pool_submit(undo->runtime->pool, &undo->pool);
     pthread_mutex_unlock(&gate.mutex);
-    if (!status) {
-        log_info("tool", "session=%s tool=%s call=%s is being undone", undo->call.session_id, undo->call.tool,
-                 undo->call.call_id);
-        return;
-    }
+    if (!status)
+        return; /* it is the pool's now */
     not_undone(undo, status_name(status));
     job_free(undo);
 }
