@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "session/client.h"
 #include "session/session_private.h"
+#include "session/tool_secret.h"
 #include "base/banned.h"
 
 #define NONCE_BYTES   ((TOOL_RUN_NONCE_SIZE - 1) / 2)
@@ -45,6 +46,7 @@ static void tell_question(struct session *session, struct tool_run *run)
 {
     struct antiphon_event event = EVENT_INIT(EVENT_CONFIRM);
     uint64_t now = clock_now_ms();
+    enum antiphon_status hidden;
     struct buf text;
 
     make_nonce(run->nonce);
@@ -52,7 +54,9 @@ static void tell_question(struct session *session, struct tool_run *run)
     buf_puts(&text, "{");
     put(&text, "id", run->id);
     put(&text, "tool", run->name);
-    buf_printf(&text, "\"args\":%s,", run->shown ? run->shown : run->ready);
+    buf_puts(&text, "\"args\":");
+    hidden = tool_secret_hide_args(run->tool->schema, run->ready, &text);
+    buf_puts(&text, ",");
     if (run->question)
         put(&text, "question", run->question);
     put(&text, "nonce", run->nonce);
@@ -60,8 +64,10 @@ static void tell_question(struct session *session, struct tool_run *run)
                (unsigned long long)(run->deadline_ms > now ? run->deadline_ms - now : 0));
     event.data = text.data;
     event.len = text.len;
-    if (buf_status(&text) == ANTIPHON_OK)
+    if (hidden == ANTIPHON_OK && buf_status(&text) == ANTIPHON_OK)
         session_tell(session, &event);
+    else /* without the arguments nobody can agree to them; the time runs out */
+        log_error("tool", "session=%s call=%s the question could not be written", session->id, run->id);
     buf_deinit(&text);
 }
 

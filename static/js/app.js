@@ -3,12 +3,14 @@ import { Microphone, Speaker } from './audio.js';
 import { Connection, userId } from './connection.js';
 import { byId, element } from './dom.js';
 import { Notices } from './notices.js';
+import { Questions } from './questions.js';
 import { Transcript } from './transcript.js';
 
 const query = new URLSearchParams(location.search);
 const connection = new Connection({ user: userId(), agent: query.get('agent') });
 const transcript = new Transcript(byId('log'));
 const notices = new Notices(byId('notices'));
+const questions = new Questions(byId('questions'), (frame) => connection.send(frame));
 const speaker = new Speaker();
 const microphone = new Microphone();
 
@@ -65,6 +67,7 @@ connection.addEventListener('status', ({ detail }) => {
   if (state.ready) transcript.cut();
   state.ready = false;
   state.answering = false;
+  questions.clear(); // the server asks again
   speaker.restart();
   if (detail.state === 'connecting') showStatus('connecting', 'Connecting');
   else showStatus('down', `No connection, again in ${detail.seconds} s`);
@@ -149,7 +152,11 @@ const handlers = {
     transcript.think(frame.turn, frame.thought);
   },
   user_text: (frame) => transcript.typed(frame.user_text),
-  tool: (frame) => transcript.tool(frame.tool),
+  tool: (frame) => {
+    transcript.tool(frame.tool);
+    if (frame.tool.state !== 'asking') questions.close(frame.tool.id);
+  },
+  confirm: (frame) => questions.ask(frame.confirm),
   grounding: (frame) => transcript.ground(frame.turn, frame.grounding),
   interrupted: (frame) => {
     speaker.flush();
@@ -167,6 +174,7 @@ const handlers = {
   },
   taken_over: () => {
     state.passive = true;
+    questions.clear();
     speaker.flush();
     stopMicrophone();
     notices.info('taken_over', 'This conversation goes on in another window.', '', {

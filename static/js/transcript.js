@@ -215,7 +215,7 @@ export class Transcript {
         this.tools.set(id, card);
         this.root.append(root);
       }
-      const words = { running: 'running', progress: 'running', done: 'done', failed: 'failed', cancelled: 'cancelled' };
+      const words = { asking: 'asks you first', progress: 'running' };
       card.root.dataset.state = state;
       card.what.textContent = text || words[state] || state;
     });
