@@ -163,6 +163,9 @@ enum antiphon_status session_run_print(struct session *session, bool resume, str
 /* Whether the model does what the tool is for; else it is a function, or is left out if it is none. */
 bool session_is_native(const struct session *session, const struct antiphon_tool *tool);
 
+/* The model does not wait for its tools: each result is handed in by itself, when it is there. */
+bool session_answers_apart(const struct session *session);
+
 /* session_input.c */
 void session_send_waiting(struct session *session); /* after READY */
 /* A whole message for the model, which is connected; false: it was not taken. */

@@ -65,12 +65,21 @@ out:
     return status;
 }
 
-static void put_function(struct buf *out, const struct antiphon_tool *tool, bool first)
+bool session_answers_apart(const struct session *session)
+{
+    const char *mode = json_get_string(session->profile.entry, "tools");
+
+    return mode && strcmp(mode, "non_blocking") == 0;
+}
+
+static void put_function(const struct session *session, struct buf *out, const struct antiphon_tool *tool, bool first)
 {
     buf_puts(out, first ? "{" : ",{");
     put(out, "name", tool->name);
     if (tool->params_schema)
         buf_printf(out, "\"parameters\":%s,", tool->params_schema);
+    if ((tool->flags & ANTIPHON_TOOL_NON_BLOCKING) && session_answers_apart(session))
+        put(out, "behavior", "NON_BLOCKING");
     buf_puts(out, "\"description\":");
     buf_json_string(out, tool->description, strlen(tool->description));
     buf_puts(out, "}");
@@ -106,7 +115,7 @@ static void put_tools(struct session *session, struct buf *out)
         const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
         if (!tool || !tool->tool.invoke || session_is_native(session, &tool->tool))
             continue;
-        put_function(out, &tool->tool, first);
+        put_function(session, out, &tool->tool, first);
         first = false;
     }
     buf_puts(out, "],\"native\":[");

@@ -323,7 +323,6 @@ static void take(struct session *session, struct tool_run *run, bool stopped)
 void session_on_tool_call(struct session *session, const struct antiphon_event *event)
 {
     bool stopped = (turn_step(&session->turn, TURN_IN_TOOL_CALL) & TURN_DROP) != 0;
-    const char *mode = json_get_string(session->profile.entry, "tools");
     struct tool_run *run = NULL;
     enum antiphon_status status;
 
@@ -333,7 +332,7 @@ void session_on_tool_call(struct session *session, const struct antiphon_event *
         session_record_input(session);
         session_record_output(session, false);
     }
-    session->tools.apart = mode && strcmp(mode, "non_blocking") == 0;
+    session->tools.apart = session_answers_apart(session);
     status = tool_runs_add(&session->tools, event, &run);
     if (status)
         log_warn("tool", "session=%s tool=%s call not taken: %s", session->id, event->name ? event->name : "",

@@ -181,6 +181,35 @@ static void emit_text(struct pass *pass, enum antiphon_event_type type, struct v
     text_free(&text);
 }
 
+static bool call_has_name(struct value call)
+{
+    struct value name = reader_get(call, "name", NULL);
+    return reader_is(name, '"') && name.n > 2;
+}
+
+static void tool_call(struct pass *pass, struct value call, uint32_t index, uint32_t count)
+{
+    struct text id = {0}, name = {0};
+    struct antiphon_event event = event_of(ANTIPHON_EV_TOOL_CALL);
+    struct value args = reader_get(call, "args", NULL);
+    if (!reader_is(args, '{'))
+        args = (struct value){"{}", 2};
+    if (reader_string(reader_get(call, "id", NULL), &id) && id.len)
+        event.id = id.data;
+    reader_string(reader_get(call, "name", NULL), &name);
+    event.name = name.data;
+    event.index = index;
+    event.count = count;
+    event.data = args.p;
+    event.len = args.n;
+    if (id.failed || name.failed)
+        pass->failed = true;
+    else
+        pass->emit(pass->ctx, &event);
+    text_free(&id);
+    text_free(&name);
+}
+
 static void content_part(struct pass *pass, struct value part)
 {
     struct value value = reader_get(part, "text", NULL);
@@ -196,6 +225,10 @@ static void content_part(struct pass *pass, struct value part)
     value = reader_get(part, "codeExecutionResult", "code_execution_result");
     if (reader_is(value, '{'))
         emit_json(pass, ANTIPHON_EV_CODE, "codeExecutionResult", value);
+    /* Beside a toolCall with the same id, or instead of one. */
+    value = reader_get(part, "functionCall", "function_call");
+    if (reader_is(value, '{') && call_has_name(value))
+        tool_call(pass, value, 0, 1);
 }
 
 static void transcript(struct pass *pass, enum antiphon_event_type type, struct value value)
@@ -254,35 +287,6 @@ static void turn_flags(struct pass *pass, struct value content)
 }
 
 /* ---- tools ----------------------------------------------------------------------------------- */
-
-static bool call_has_name(struct value call)
-{
-    struct value name = reader_get(call, "name", NULL);
-    return reader_is(name, '"') && name.n > 2;
-}
-
-static void tool_call(struct pass *pass, struct value call, uint32_t index, uint32_t count)
-{
-    struct text id = {0}, name = {0};
-    struct antiphon_event event = event_of(ANTIPHON_EV_TOOL_CALL);
-    struct value args = reader_get(call, "args", NULL);
-    if (!reader_is(args, '{'))
-        args = (struct value){"{}", 2};
-    if (reader_string(reader_get(call, "id", NULL), &id) && id.len)
-        event.id = id.data;
-    reader_string(reader_get(call, "name", NULL), &name);
-    event.name = name.data;
-    event.index = index;
-    event.count = count;
-    event.data = args.p;
-    event.len = args.n;
-    if (id.failed || name.failed)
-        pass->failed = true;
-    else
-        pass->emit(pass->ctx, &event);
-    text_free(&id);
-    text_free(&name);
-}
 
 static void tool_calls(struct pass *pass, struct value message)
 {

@@ -149,7 +149,8 @@ static cJSON *function_declaration(struct builder *b, const cJSON *function)
 {
     cJSON *out = cJSON_CreateObject();
     const cJSON *parameters = get(function, "parameters");
-    const char *behavior = get_string(b->profile, "behavior");
+    const char *always = get_string(b->profile, "behavior");
+    const char *behavior = always ? always : get_string(function, "behavior");
     tree_put_string(&b->failed, out, "name", get_string(function, "name"));
     if (get_string(function, "description"))
         tree_put_string(&b->failed, out, "description", get_string(function, "description"));

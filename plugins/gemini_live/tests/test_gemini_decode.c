@@ -120,6 +120,11 @@ static void test_tool_calls(void **unused)
            "{\"id\":\"c2\",\"name\":\"g\"},{\"id\":\"c3\"},{\"name\":\"h\",\"args\":null}]}}",
            "CALL '{\"city\":\"Seoul\"}' id=c1 name=f 0/3\nCALL '{}' id=c2 name=g 1/3\n"
            "CALL '{}' name=h 2/3\n");
+    /* In a turn of the model, with or without a toolCall of the same id. */
+    expect("{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"Let me look.\"},{\"functionCall\":{\"id\":\"c1\","
+           "\"name\":\"f\",\"args\":{\"n\":1}}},{\"functionCall\":{\"id\":\"c2\"}},{\"function_call\":7}]}},"
+           "\"toolCall\":{\"functionCalls\":[{\"id\":\"c1\",\"name\":\"f\",\"args\":{\"n\":1}}]}}",
+           "TEXT 'Let me look.'\nCALL '{\"n\":1}' id=c1 name=f 0/1\nCALL '{\"n\":1}' id=c1 name=f 0/1\n");
     /* Numbers keep every digit. */
     const char *json = "{\"toolCall\":{\"functionCalls\":[{\"name\":\"f\",\"args\":{\"n\":"
                        "9007199254740993,\"x\":0.30000000000000004}}]}}";
