@@ -84,3 +84,40 @@ test('reminders are listed and cancelled', async (t) => {
   assert.equal((await call(client, 'cancel_reminder', { id })).cancelled.text, 'call Mum');
   assert.deepEqual(await call(client, 'list_reminders'), { reminders: [] });
 });
+
+test('a reminder that is due is spoken in its conversation', async (t) => {
+  const { server } = await start(t);
+  const client = await server.client('v1', { query });
+  await call(client, 'set_reminder', { text: 'turn off the oven', in_seconds: 1 });
+  assert.match(await client.answer(), /is due now: "turn off the oven"/);
+  assert.deepEqual(await call(client, 'list_reminders'), { reminders: [] });
+});
+
+test('a reminder outlives the server, and waits for its conversation', async (t) => {
+  const place = folder();
+  t.after(() => rmSync(place, { recursive: true, force: true }));
+  const store = path.join(place, 'kept.db');
+  const { sim, server } = await start(t, { store });
+  const client = await server.client('v1', { query, user: 7 });
+  await call(client, 'set_reminder', { text: 'water the plants', in_seconds: 1 });
+  await server.stop();
+
+  const again = await startServer({ sim, env, store });
+  t.after(() => again.stop());
+  // It may be due before anybody is there, or while somebody is.
+  const later = await again.client('v1', { query, user: 7 });
+  assert.match(await later.answer(), /"water the plants"/);
+  assert.deepEqual(await call(later, 'list_reminders'), { reminders: [] });
+});
+
+test('the time zone that a user told holds in later conversations', async (t) => {
+  const { server } = await start(t);
+  const client = await server.client('v1', { query, user: 7 });
+  assert.equal((await call(client, 'set_time_zone', { time_zone: 'Tokyo' })).time_zone, 'Asia/Tokyo');
+  assert.equal((await call(client, 'clock')).time_zone, 'Asia/Tokyo');
+  await client.leave();
+  const later = await server.client('v1', { query, user: 7 });
+  assert.equal((await call(later, 'clock')).time_zone, 'Asia/Tokyo');
+  const other = await server.client('v1', { query, user: 8 });
+  assert.equal((await call(other, 'clock')).time_zone, 'UTC');
+});

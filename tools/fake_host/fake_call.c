@@ -94,6 +94,8 @@ static enum antiphon_status host_receipt(const struct antiphon_host *h, struct a
     status = len > MAX_JSON ? ANTIPHON_ETOOBIG : !one->tool->undo ? ANTIPHON_ENOTFOUND : ANTIPHON_OK;
     if (!status && one->cancelled)
         status = ANTIPHON_ECANCELLED;
+    if (!status)
+        status = fake->receipt_status;
     if (!status) {
         free(one->receipt);
         one->receipt = fake_alloc(len + 1);

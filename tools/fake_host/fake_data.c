@@ -78,6 +78,15 @@ static bool is_key(struct antiphon_fake *fake, const char *key, const char *what
     return false;
 }
 
+/* What the test wants a function to answer in place of doing it. */
+static bool broken(struct antiphon_fake *fake, const enum antiphon_status *wanted, enum antiphon_status *status)
+{
+    pthread_mutex_lock(&fake->lock);
+    *status = *wanted;
+    pthread_mutex_unlock(&fake->lock);
+    return *status != ANTIPHON_OK;
+}
+
 /* ---- the host's table ---------------------------------------------------------------------------------------- */
 
 static enum antiphon_status get(struct antiphon_fake *fake, struct fake_row **rows, const char *user, const char *key,
@@ -126,9 +135,12 @@ static enum antiphon_status host_store_get(const struct antiphon_host *h, const 
                                            char *value, size_t size, size_t *len)
 {
     struct antiphon_fake *fake = fake_of(h);
+    enum antiphon_status status;
 
     if (!is_key(fake, key, "store_get"))
         return ANTIPHON_EINVAL;
+    if (broken(fake, &fake->store_status, &status))
+        return status;
     return get(fake, &fake->rows, user_id ? user_id : "", key, value, size, len);
 }
 
@@ -136,11 +148,14 @@ static enum antiphon_status host_store_put(const struct antiphon_host *h, const 
                                            const char *value, size_t len)
 {
     struct antiphon_fake *fake = fake_of(h);
+    enum antiphon_status status;
 
     if (!is_key(fake, key, "store_put"))
         return ANTIPHON_EINVAL;
     if (value && len > MAX_JSON)
         return ANTIPHON_ETOOBIG;
+    if (broken(fake, &fake->store_status, &status))
+        return status;
     pthread_mutex_lock(&fake->lock);
     put(&fake->rows, user_id ? user_id : "", key, value, len, fake->wall_ms);
     pthread_mutex_unlock(&fake->lock);
@@ -179,12 +194,15 @@ static enum antiphon_status host_store_find(const struct antiphon_host *h, const
                                             antiphon_row_fn *row_fn, void *ctx)
 {
     struct antiphon_fake *fake = fake_of(h);
+    enum antiphon_status status;
     bool more = true;
 
     if (!query || query->struct_size < sizeof(*query) || !row_fn) {
         fake_fault(fake, "store_find() without struct_size or row function");
         return ANTIPHON_EINVAL;
     }
+    if (broken(fake, &fake->store_status, &status))
+        return status;
     const char *user = query->user_id ? query->user_id : "", *prefix = query->prefix ? query->prefix : "";
     uint32_t left = query->limit ? query->limit : ROWS;
     if (left > MAX_ROWS)
@@ -209,12 +227,15 @@ static enum antiphon_status host_store_find(const struct antiphon_host *h, const
 static enum antiphon_status host_notify(const struct antiphon_host *h, const struct antiphon_notice *notice)
 {
     struct antiphon_fake *fake = fake_of(h);
+    enum antiphon_status status;
 
     if (!notice || notice->struct_size < sizeof(*notice) || !notice->app || !notice->user_id || !notice->session_id ||
         !notice->text || !notice->len) {
         fake_fault(fake, "notify() without struct_size, conversation or text");
         return ANTIPHON_EINVAL;
     }
+    if (broken(fake, &fake->notify_status, &status))
+        return status;
     pthread_mutex_lock(&fake->lock);
     text_add(&fake->notices, notice->text, notice->len);
     text_puts(&fake->notices, "\n");
@@ -229,6 +250,8 @@ static enum antiphon_status host_timer_start(const struct antiphon_host *h, uint
     enum antiphon_status status = fn ? ANTIPHON_OK : ANTIPHON_EINVAL;
 
     pthread_mutex_lock(&fake->lock);
+    if (!status)
+        status = fake->timer_status;
     if (!status && fake->n_timers == MAX_TIMERS)
         status = ANTIPHON_EBUSY;
     if (!status) {
@@ -316,6 +339,17 @@ void antiphon_fake_put(struct antiphon_fake *fake, const char *user_id, const ch
 const char *antiphon_fake_get(struct antiphon_fake *fake, const char *user_id, const char *key)
 {
     return value_of(fake, &fake->rows, user_id ? user_id : "", key);
+}
+
+const char *antiphon_fake_rows(struct antiphon_fake *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->listing.len = 0;
+    fake->listing.data[0] = '\0';
+    for (const struct fake_row *row = fake->rows; row; row = row->next)
+        text_printf(&fake->listing, "%s %s %s\n", row->user, row->key, row->value);
+    pthread_mutex_unlock(&fake->lock);
+    return fake->listing.data;
 }
 
 const char *antiphon_fake_published(struct antiphon_fake *fake)

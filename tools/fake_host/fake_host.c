@@ -124,7 +124,7 @@ static uint64_t host_now_ms(const struct antiphon_host *h)
     struct antiphon_fake *fake = fake_of(h);
 
     pthread_mutex_lock(&fake->lock);
-    uint64_t now = fake->now_ms;
+    uint64_t now = fake->now_ms += fake->tick_ms;
     pthread_mutex_unlock(&fake->lock);
     return now;
 }
@@ -275,6 +275,7 @@ static void init_parts(struct antiphon_fake *fake)
     text_init(&fake->requests);
     text_init(&fake->published);
     text_init(&fake->notices);
+    text_init(&fake->listing);
     text_init(&fake->verdict_text);
     fake->app = fake_copy("app");
     fake->user = fake_copy("user");
@@ -342,6 +343,7 @@ int antiphon_fake_close(struct antiphon_fake *fake)
     text_free(&fake->requests);
     text_free(&fake->published);
     text_free(&fake->notices);
+    text_free(&fake->listing);
     text_free(&fake->verdict_text);
     free(fake->app);
     free(fake->user);
@@ -387,12 +389,58 @@ const struct antiphon_tool *antiphon_fake_tool(const struct antiphon_fake *fake,
     return NULL;
 }
 
+const struct antiphon_hook *antiphon_fake_hook(const struct antiphon_fake *fake, const char *name)
+{
+    for (size_t i = 0; i < fake->n_hooks; i++) {
+        if (strcmp(fake->hooks[i].name, name) == 0)
+            return &fake->hooks[i];
+    }
+    return NULL;
+}
+
+void antiphon_fake_restart(struct antiphon_fake *fake, const char *config)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->n_timers = 0;
+    pthread_mutex_unlock(&fake->lock);
+    if (!fake->status && fake->plugin->shutdown)
+        fake->plugin->shutdown(fake->state);
+    fake->n_tools = fake->n_hooks = 0;
+    fake->state = NULL;
+    fake->why[0] = '\0';
+    fake->status = ANTIPHON_OK;
+    open_plugin(fake, config);
+}
+
+void antiphon_fake_break(struct antiphon_fake *fake, const char *function, enum antiphon_status status)
+{
+    pthread_mutex_lock(&fake->lock);
+    if (strcmp(function, "store") == 0)
+        fake->store_status = status;
+    else if (strcmp(function, "notify") == 0)
+        fake->notify_status = status;
+    else if (strcmp(function, "receipt") == 0)
+        fake->receipt_status = status;
+    else if (strcmp(function, "timer_start") == 0)
+        fake->timer_status = status;
+    else
+        fake_fault(fake, "antiphon_fake_break(): '%s' cannot be broken", function);
+    pthread_mutex_unlock(&fake->lock);
+}
+
 /* ---- time -------------------------------------------------------------------------------------------------- */
 
 void antiphon_fake_set_wall(struct antiphon_fake *fake, int64_t ms)
 {
     pthread_mutex_lock(&fake->lock);
     fake->wall_ms = ms;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void antiphon_fake_set_tick(struct antiphon_fake *fake, uint64_t ms)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->tick_ms = ms;
     pthread_mutex_unlock(&fake->lock);
 }
 

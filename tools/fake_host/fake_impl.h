@@ -81,7 +81,8 @@ struct antiphon_fake {
     struct antiphon_tool tools[MAX_TOOLS];
     struct antiphon_hook hooks[MAX_HOOKS];
     size_t n_tools, n_hooks;
-    uint64_t now_ms, timeout_ms;
+    uint64_t now_ms, tick_ms, timeout_ms;
+    enum antiphon_status store_status, notify_status, receipt_status, timer_status; /* not OK: broken */
     int64_t wall_ms;
     uint32_t call_flags;
     char *app, *user, *session, *agent;
@@ -100,7 +101,7 @@ struct antiphon_fake {
     struct fake_timer timers[MAX_TIMERS];
     size_t n_timers;
     uint64_t last_timer;
-    struct text faults, log, requests, published, notices;
+    struct text faults, log, requests, published, notices, listing;
 };
 
 static inline struct antiphon_fake *fake_of(const struct antiphon_host *h)

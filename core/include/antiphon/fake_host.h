@@ -35,13 +35,22 @@ const char *antiphon_fake_faults(struct antiphon_fake *fake);
 /* One line a log entry, "warn: text". */
 const char *antiphon_fake_log(struct antiphon_fake *fake);
 const struct antiphon_host *antiphon_fake_host(const struct antiphon_fake *fake);
-/* As registered; NULL: no such tool. */
+/* As registered; NULL: no such tool, no such hook. */
 const struct antiphon_tool *antiphon_fake_tool(const struct antiphon_fake *fake, const char *name);
+const struct antiphon_hook *antiphon_fake_hook(const struct antiphon_fake *fake, const char *name);
+/* shutdown() and init() again, as when the server is restarted: timers and what was registered are gone, what is stored
+ * stays. Ask antiphon_fake_status() again. */
+void antiphon_fake_restart(struct antiphon_fake *fake, const char *config);
+/* From now on the host functions "store" (all three), "notify", "receipt" or "timer_start" answer this and do nothing;
+ * OK: they work again. */
+void antiphon_fake_break(struct antiphon_fake *fake, const char *function, enum antiphon_status status);
 
 /* ---- time --------------------------------------------------------------------------------------- */
 
 /* Both clocks stand still; now_ms() begins at 1,000,000, wall_ms() at 2026-01-01 00:00:00 UTC. */
 void antiphon_fake_set_wall(struct antiphon_fake *fake, int64_t ms);
+/* Every look at now_ms() moves it on by so much; 0: it stands still again. */
+void antiphon_fake_set_tick(struct antiphon_fake *fake, uint64_t ms);
 /* Moves both on. Timers that come due are called on this thread, in their order, each at its own time. */
 void antiphon_fake_advance(struct antiphon_fake *fake, uint64_t ms);
 
@@ -106,6 +115,8 @@ const char *antiphon_fake_state(struct antiphon_fake *fake, const char *key); /*
 /* user_id NULL: nobody's. */
 void antiphon_fake_put(struct antiphon_fake *fake, const char *user_id, const char *key, const char *value);
 const char *antiphon_fake_get(struct antiphon_fake *fake, const char *user_id, const char *key); /* NULL: none */
+/* All rows, one line each: "user key value"; nobody's begin with the blank. */
+const char *antiphon_fake_rows(struct antiphon_fake *fake);
 /* One line each, oldest first: "name json" and "text". */
 const char *antiphon_fake_published(struct antiphon_fake *fake);
 const char *antiphon_fake_notices(struct antiphon_fake *fake);

@@ -10,31 +10,30 @@
 #include "moment.h"
 #include "zones.h"
 
+#define CONFIG "{\"time_zone\":\"Europe/Berlin\",\"max_reminders\":3}"
+
 static int setup(void **state)
 {
     struct kit *kit = calloc(1, sizeof(*kit));
 
     assert_non_null(kit);
-    kit_open(kit);
-    assert_int_equal(kit_start(kit, "{\"time_zone\":\"Europe/Berlin\",\"max_reminders\":3}"),
-                     ANTIPHON_OK);
+    kit_open(kit, CONFIG);
+    antiphon_fake_as(kit->fake, "ann", NULL, NULL);
     *state = kit;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    kit_stop(*state);
     kit_close(*state);
     free(*state);
     return 0;
 }
 
-static void restart(struct kit *kit)
+static void restart(struct kit *kit, int64_t down_ms)
 {
-    kit_stop(kit);
-    assert_int_equal(kit_start(kit, "{\"time_zone\":\"Europe/Berlin\",\"max_reminders\":3}"),
-                     ANTIPHON_OK);
+    kit_restart(kit, CONFIG, down_ms);
+    assert_int_equal(antiphon_fake_status(kit->fake), ANTIPHON_OK);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -81,11 +80,11 @@ static void test_zone_names(void **state)
                          ANTIPHON_ENOTFOUND);
     assert_int_equal(zones_new("/nowhere", &zones, why, sizeof(why)), ANTIPHON_EUNAVAILABLE);
     assert_string_equal(why, "/nowhere/zone.tab cannot be read; it belongs to the package tzdata");
-    struct kit other;
-    kit_open(&other);
-    assert_int_equal(kit_start(&other, "{\"time_zone\":\"Moon/Base\"}"), ANTIPHON_ENOTFOUND);
-    assert_non_null(strstr(other.why, "there is no time zone 'Moon/Base'"));
-    kit_close(&other);
+    struct antiphon_fake *fake =
+        antiphon_fake_open(antiphon_plugin_v1(), "{\"time_zone\":\"Moon/Base\"}");
+    assert_int_equal(antiphon_fake_status(fake), ANTIPHON_ENOTFOUND);
+    assert_non_null(strstr(antiphon_fake_why(fake), "there is no time zone 'Moon/Base'"));
+    assert_int_equal(antiphon_fake_close(fake), 0);
 }
 
 static void test_own_zone(void **state)
@@ -239,20 +238,17 @@ static void test_reminder_is_told(void **state)
 
     set(kit, "{\"text\":\"turn off the oven\",\"in_seconds\":300}", NULL);
     assert_string_equal(within(kit, "due", "time"), "09:35:00");
-    assert_int_equal(kit->rows_n, 2);
+    assert_int_equal(kit_rows(kit), 2);
     kit_advance(kit, 299999);
-    assert_int_equal(kit->notices_n, 0);
+    assert_int_equal(kit_notices(kit), 0);
     kit_advance(kit, 1);
-    assert_int_equal(kit->notices_n, 1);
-    assert_string_equal(kit->notices[0].text,
-                        "A reminder that the user set 5 minutes ago is due now: \"turn off the "
-                        "oven\". Tell the user now, briefly.");
-    assert_string_equal(kit->notices[0].user_id, "ann");
-    assert_string_equal(kit->notices[0].session_id, "s1");
-    assert_int_equal(kit->rows_n, 0);
+    assert_int_equal(kit_notices(kit), 1);
+    assert_true(kit_said(kit,
+                         "A reminder that the user set 5 minutes ago is due now: \"turn off the "
+                         "oven\". Tell the user now, briefly."));
+    assert_int_equal(kit_rows(kit), 0);
     kit_advance(kit, 86400000);
-    assert_int_equal(kit->notices_n, 1);
-    assert_int_equal(kit->timers_n, 0);
+    assert_int_equal(kit_notices(kit), 1);
 }
 
 static void test_at(void **state)
@@ -266,10 +262,10 @@ static void test_at(void **state)
     set(kit, "{\"text\":\"c\",\"at\":\"2026-03-01T18:00\",\"time_zone\":\"Seoul\"}", NULL);
     assert_string_equal(within(kit, "due", "utc_offset"), "+09:00");
     kit_advance(kit, 30 * 60 * 1000);
-    assert_int_equal(kit->notices_n, 1);
-    assert_non_null(strstr(kit->notices[0].text, "\"c\""));
+    assert_int_equal(kit_notices(kit), 1);
+    assert_true(kit_said(kit, "\"c\""));
     kit_advance(kit, 86400000);
-    assert_int_equal(kit->notices_n, 3);
+    assert_int_equal(kit_notices(kit), 3);
     assert_int_equal(kit_call(kit, "set_reminder", "{\"text\":\"x\",\"at\":\"2020-01-01\"}"),
                      ANTIPHON_EINVAL);
     assert_int_equal(kit_call(kit, "set_reminder", "{\"text\":\"x\",\"at\":\"2099-01-01\"}"),
@@ -292,18 +288,18 @@ static void test_list_and_cancel(void **state)
     assert_int_equal(kit_call(kit, "list_reminders", "{}"), ANTIPHON_OK);
     assert_int_equal(kit_count(kit, "reminders"), 2);
     assert_true(strstr(kit->text, "sooner") < strstr(kit->text, "later"));
-    kit->user_id = "bob";
+    antiphon_fake_as(kit->fake, "bob", NULL, NULL);
     assert_int_equal(kit_call(kit, "list_reminders", "{}"), ANTIPHON_OK);
     assert_int_equal(kit_count(kit, "reminders"), 0);
     assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"%s\"}", first),
                      ANTIPHON_ENOTFOUND);
-    kit->user_id = "ann";
+    antiphon_fake_as(kit->fake, "ann", NULL, NULL);
     assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"%s\"}", first), ANTIPHON_OK);
     assert_string_equal(within(kit, "cancelled", "text"), "sooner");
     kit_advance(kit, 599999);
-    assert_int_equal(kit->notices_n, 0);
+    assert_int_equal(kit_notices(kit), 0);
     kit_advance(kit, 1);
-    assert_int_equal(kit->notices_n, 1);
+    assert_int_equal(kit_notices(kit), 1);
     assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"%s\"}", second),
                      ANTIPHON_ENOTFOUND);
     assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"x\"}"), ANTIPHON_ENOTFOUND);
@@ -316,20 +312,18 @@ static void test_undo(void **state)
 
     set(kit, "{\"text\":\"a \\\"quote\\\"\",\"in_seconds\":60}", id);
     assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"%s\"}", id), ANTIPHON_OK);
-    assert_int_equal(kit_undo(kit, "cancel_reminder", kit->receipt), ANTIPHON_OK);
+    assert_int_equal(kit_undo(kit, kit->call), ANTIPHON_OK);
     kit_advance(kit, 60000);
-    assert_int_equal(kit->notices_n, 1);
-    assert_non_null(strstr(kit->notices[0].text, "a \"quote\""));
+    assert_int_equal(kit_notices(kit), 1);
+    assert_true(kit_said(kit, "a \"quote\""));
     set(kit, "{\"text\":\"b\",\"in_seconds\":60}", NULL);
-    assert_int_equal(kit_undo(kit, "set_reminder", kit->receipt), ANTIPHON_OK);
+    assert_int_equal(kit_undo(kit, kit->call), ANTIPHON_OK);
     kit_advance(kit, 60000);
-    assert_int_equal(kit->notices_n, 1);
-    assert_int_equal(kit_undo(kit, "set_reminder", "{}"), ANTIPHON_EINVAL);
-    assert_int_equal(kit_undo(kit, "cancel_reminder", "{\"id\":\"x\"}"), ANTIPHON_EINVAL);
-    kit->receipt_status = ANTIPHON_ECANCELLED;
+    assert_int_equal(kit_notices(kit), 1);
+    antiphon_fake_break(kit->fake, "receipt", ANTIPHON_ECANCELLED);
     assert_int_equal(kit_call(kit, "set_reminder", "{\"text\":\"c\",\"in_seconds\":60}"),
                      ANTIPHON_ECANCELLED);
-    assert_int_equal(kit->rows_n, 0);
+    assert_int_equal(kit_rows(kit), 0);
 }
 
 static void test_survives_restart(void **state)
@@ -337,23 +331,19 @@ static void test_survives_restart(void **state)
     struct kit *kit = *state;
 
     set(kit, "{\"text\":\"soon\",\"in_seconds\":600}", NULL);
-    kit->session_id = "s2";
+    antiphon_fake_as(kit->fake, NULL, "s2", NULL);
     set(kit, "{\"text\":\"missed\",\"in_seconds\":60}", NULL);
-    kit_stop(kit);
-    kit->wall_ms += 300000; /* the server was down */
-    assert_int_equal(kit_start(kit, "{\"time_zone\":\"Europe/Berlin\",\"max_reminders\":3}"),
-                     ANTIPHON_OK);
+    restart(kit, 300000);
     kit_advance(kit, 0);
-    assert_int_equal(kit->notices_n, 1);
-    assert_string_equal(kit->notices[0].text,
-                        "A reminder that the user set 5 minutes ago was due 4 minutes ago, when it "
-                        "could not be told: "
-                        "\"missed\". Tell the user now, briefly, that it is late.");
-    assert_string_equal(kit->notices[0].session_id, "s2");
-    restart(kit);
+    assert_int_equal(kit_notices(kit), 1);
+    assert_true(
+        kit_said(kit, "A reminder that the user set 5 minutes ago was due 4 minutes ago, when it "
+                      "could not be told: "
+                      "\"missed\". Tell the user now, briefly, that it is late."));
+    restart(kit, 0);
     kit_advance(kit, 300000);
-    assert_int_equal(kit->notices_n, 2);
-    assert_int_equal(kit->rows_n, 0);
+    assert_int_equal(kit_notices(kit), 2);
+    assert_int_equal(kit_rows(kit), 0);
 }
 
 /* What cannot be told now is told later; what nobody can be told is dropped. */
@@ -362,20 +352,19 @@ static void test_notify_fails(void **state)
     struct kit *kit = *state;
 
     set(kit, "{\"text\":\"a\",\"in_seconds\":60}", NULL);
-    kit->notify_status = ANTIPHON_EBUSY;
+    antiphon_fake_break(kit->fake, "notify", ANTIPHON_EBUSY);
     kit_advance(kit, 60000 + 30000 + 59999);
-    assert_int_equal(kit->notices_n, 0);
-    assert_int_equal(kit->rows_n, 2);
-    kit->notify_status = ANTIPHON_OK;
+    assert_int_equal(kit_notices(kit), 0);
+    assert_int_equal(kit_rows(kit), 2);
+    antiphon_fake_break(kit->fake, "notify", ANTIPHON_OK);
     kit_advance(kit, 1);
-    assert_int_equal(kit->notices_n, 1);
-    assert_int_equal(kit->rows_n, 0);
+    assert_int_equal(kit_notices(kit), 1);
+    assert_int_equal(kit_rows(kit), 0);
     set(kit, "{\"text\":\"b\",\"in_seconds\":60}", NULL);
-    kit->notify_status = ANTIPHON_ENOTFOUND;
+    antiphon_fake_break(kit->fake, "notify", ANTIPHON_ENOTFOUND);
     kit_advance(kit, 60000);
-    assert_int_equal(kit->rows_n, 0);
-    assert_int_equal(kit->timers_n, 0);
-    assert_string_equal(kit->log[0], "a reminder was dropped: its conversation is gone");
+    assert_int_equal(kit_rows(kit), 0);
+    assert_true(kit_logged(kit, "a reminder was dropped: its conversation is gone"));
 }
 
 /* A user whose data was deleted is not reminded; what is left of the reminder goes. */
@@ -386,11 +375,11 @@ static void test_data_deleted(void **state)
 
     set(kit, "{\"text\":\"a\",\"in_seconds\":60}", id);
     (void)snprintf(key, sizeof(key), "reminder/%s", id);
-    assert_int_equal(kit->host.store_put(&kit->host, "ann", key, NULL, 0), ANTIPHON_OK);
-    restart(kit);
+    antiphon_fake_put(kit->fake, "ann", key, NULL);
+    restart(kit, 0);
     kit_advance(kit, 60000);
-    assert_int_equal(kit->notices_n, 0);
-    assert_int_equal(kit->rows_n, 0);
+    assert_int_equal(kit_notices(kit), 0);
+    assert_int_equal(kit_rows(kit), 0);
 }
 
 static void test_limit(void **state)
@@ -401,10 +390,10 @@ static void test_limit(void **state)
         set(kit, "{\"text\":\"a\",\"in_seconds\":60}", NULL);
     assert_int_equal(kit_call(kit, "set_reminder", "{\"text\":\"b\",\"in_seconds\":60}"),
                      ANTIPHON_EBUSY);
-    kit->user_id = "bob";
+    antiphon_fake_as(kit->fake, "bob", NULL, NULL);
     set(kit, "{\"text\":\"a\",\"in_seconds\":60}", NULL);
     kit_advance(kit, 60000);
-    assert_int_equal(kit->notices_n, 4);
+    assert_int_equal(kit_notices(kit), 4);
 }
 
 /* The clock is looked at every hour: a reminder keeps its time when it is set forward. */
@@ -414,33 +403,33 @@ static void test_clock_set(void **state)
 
     set(kit, "{\"text\":\"a\",\"in_seconds\":86400}", NULL);
     kit->wall_ms += 82800000;
+    antiphon_fake_set_wall(kit->fake, kit->wall_ms);
     kit_advance(kit, 3599999);
-    assert_int_equal(kit->notices_n, 0);
+    assert_int_equal(kit_notices(kit), 0);
     kit_advance(kit, 1);
-    assert_int_equal(kit->notices_n, 1);
+    assert_int_equal(kit_notices(kit), 1);
 }
 
 static void test_without_store(void **state)
 {
-    struct kit kit;
+    struct kit *kit = *state;
 
-    (void)state;
-    kit_open(&kit);
-    kit.store_status = ANTIPHON_EUNAVAILABLE;
-    assert_int_equal(kit_start(&kit, "{}"), ANTIPHON_OK);
-    assert_int_equal(kit_call(&kit, "clock", "{}"), ANTIPHON_OK);
-    assert_string_equal(kit_get(&kit, "time_zone"), "UTC");
-    assert_int_equal(kit_call(&kit, "set_reminder", "{\"text\":\"a\",\"in_seconds\":1}"),
+    antiphon_fake_break(kit->fake, "store", ANTIPHON_EUNAVAILABLE);
+    kit_restart(kit, "{}", 0);
+    assert_int_equal(antiphon_fake_status(kit->fake), ANTIPHON_OK);
+    assert_int_equal(kit_call(kit, "clock", "{}"), ANTIPHON_OK);
+    assert_string_equal(kit_get(kit, "time_zone"), "UTC");
+    assert_int_equal(kit_call(kit, "set_reminder", "{\"text\":\"a\",\"in_seconds\":1}"),
                      ANTIPHON_EUNAVAILABLE);
-    assert_string_equal(kit.text, "reminders cannot be kept here: there is no database");
-    assert_int_equal(kit_call(&kit, "list_reminders", "{}"), ANTIPHON_EUNAVAILABLE);
-    assert_int_equal(kit_call(&kit, "cancel_reminder", "{\"id\":\"0123456789abcdef\"}"),
+    assert_string_equal(kit->text, "reminders cannot be kept here: there is no database");
+    assert_int_equal(kit_call(kit, "list_reminders", "{}"), ANTIPHON_EUNAVAILABLE);
+    assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"0123456789abcdef\"}"),
                      ANTIPHON_EUNAVAILABLE);
-    kit_stop(&kit);
-    kit.store_status = ANTIPHON_ETIMEOUT;
-    assert_int_equal(kit_start(&kit, "{}"), ANTIPHON_ETIMEOUT);
-    assert_string_equal(kit.why, "the reminders of the last run cannot be read");
-    kit_close(&kit);
+    antiphon_fake_break(kit->fake, "store", ANTIPHON_ETIMEOUT);
+    kit_restart(kit, "{}", 0);
+    assert_int_equal(antiphon_fake_status(kit->fake), ANTIPHON_ETIMEOUT);
+    assert_string_equal(antiphon_fake_why(kit->fake),
+                        "the reminders of the last run cannot be read");
 }
 
 static void test_store_fails(void **state)
@@ -449,17 +438,17 @@ static void test_store_fails(void **state)
     char id[64];
 
     set(kit, "{\"text\":\"a\",\"in_seconds\":60}", id);
-    kit->store_status = ANTIPHON_ETIMEOUT;
+    antiphon_fake_break(kit->fake, "store", ANTIPHON_ETIMEOUT);
     assert_int_equal(kit_call(kit, "set_reminder", "{\"text\":\"b\",\"in_seconds\":60}"),
                      ANTIPHON_ETIMEOUT);
     assert_int_equal(kit_call(kit, "cancel_reminder", "{\"id\":\"%s\"}", id), ANTIPHON_ETIMEOUT);
     assert_int_equal(kit_call(kit, "list_reminders", "{}"), ANTIPHON_ETIMEOUT);
     kit_advance(kit, 60000);
-    assert_int_equal(kit->notices_n, 0);
-    kit->store_status = ANTIPHON_OK;
+    assert_int_equal(kit_notices(kit), 0);
+    antiphon_fake_break(kit->fake, "store", ANTIPHON_OK);
     kit_advance(kit, 30000);
-    assert_int_equal(kit->notices_n, 1);
-    assert_non_null(strstr(kit->notices[0].text, "\"a\""));
+    assert_int_equal(kit_notices(kit), 1);
+    assert_true(kit_said(kit, "\"a\""));
 }
 
 static void test_agenda(void **state)
@@ -509,7 +498,7 @@ int main(void)
         WITH_KIT(test_data_deleted),
         WITH_KIT(test_limit),
         WITH_KIT(test_clock_set),
-        cmocka_unit_test(test_without_store),
+        WITH_KIT(test_without_store),
         WITH_KIT(test_store_fails),
         cmocka_unit_test(test_agenda),
     };

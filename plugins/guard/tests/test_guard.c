@@ -12,15 +12,8 @@ static void start(struct kit *kit, const char *rules)
 {
     char config[4096];
 
-    kit_open(kit);
     (void)snprintf(config, sizeof(config), "{\"budget_ms\":50,\"rules\":[%s]}", rules);
-    assert_int_equal(kit_start(kit, config), ANTIPHON_OK);
-}
-
-static void stop(struct kit *kit)
-{
-    kit_stop(kit);
-    kit_close(kit);
+    kit_open(kit, config);
 }
 
 #define CARD                                                                                       \
@@ -36,8 +29,8 @@ static void test_rewrite(void **state)
 
     (void)state;
     start(&kit, CARD);
-    assert_int_equal(kit.hooks_n, 1);
-    assert_int_equal(kit.hooks[0].budget_ms, 50);
+    assert_int_equal(antiphon_fake_hook(kit.fake, "guard")->budget_ms, 50);
+    assert_null(antiphon_fake_hook(kit.fake, "watch"));
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, "hello"), ANTIPHON_PASS);
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL,
                                "pay with 1234 5678 9012 3456 or 1111-2222-3333-4444!"),
@@ -54,9 +47,9 @@ static void test_rewrite(void **state)
                                   "\"1234567890123456\":true, \"f\":1.10}");
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_AFTER_TOOL, "pay", "{\"a\":1234567890123456}"),
                      ANTIPHON_PASS);
-    assert_string_equal(kit.log[0], "rule cards rewrote at user_text");
-    assert_string_equal(kit.log[1], "rule cards rewrote at before_tool of pay");
-    stop(&kit);
+    assert_true(kit_logged(&kit, "rule cards rewrote at user_text"));
+    assert_true(kit_logged(&kit, "rule cards rewrote at before_tool of pay"));
+    kit_close(&kit);
 }
 
 static void test_refuse(void **state)
@@ -77,7 +70,7 @@ static void test_refuse(void **state)
     assert_string_equal(kit.text, "No mail from here.");
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_BEFORE_TOOL, "read_mail", "{}"), ANTIPHON_PASS);
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_AFTER_TOOL, "send_mail", "{}"), ANTIPHON_PASS);
-    stop(&kit);
+    kit_close(&kit);
 }
 
 static void test_argument(void **state)
@@ -105,7 +98,7 @@ static void test_argument(void **state)
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_BEFORE_TOOL, "pay", "{\"force\":true}"),
                      ANTIPHON_REFUSE);
     assert_string_equal(kit.text, "No force.");
-    stop(&kit);
+    kit_close(&kit);
 }
 
 static void test_answer(void **state)
@@ -122,7 +115,7 @@ static void test_answer(void **state)
     assert_string_equal(kit.text, "{\"weather\":\"wet\"}");
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_BEFORE_TOOL, "weather", "{\"city\":\"Rome\"}"),
                      ANTIPHON_PASS);
-    stop(&kit);
+    kit_close(&kit);
 }
 
 /* A rule sees what the rules before it made; an agent's rule leaves other agents alone. */
@@ -143,7 +136,7 @@ static void test_order_and_agents(void **state)
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, "a red house, red"),
                      ANTIPHON_REWRITE);
     assert_string_equal(kit.text, "a blue house, blue");
-    stop(&kit);
+    kit_close(&kit);
 }
 
 static void test_watch(void **state)
@@ -154,19 +147,17 @@ static void test_watch(void **state)
     start(&kit,
           "{\"name\":\"money\",\"at\":[\"output_transcript\",\"after_tool\"],\"action\":\"watch\","
           "\"pattern\":\"[0-9]+ ?(EUR|원)\",\"reason\":\"r\"}");
-    assert_int_equal(kit.hooks_n, 1);
-    assert_int_equal(kit.hooks[0].flags, ANTIPHON_HOOK_WATCH);
+    assert_int_equal(antiphon_fake_hook(kit.fake, "watch")->flags, ANTIPHON_HOOK_WATCH);
+    assert_null(antiphon_fake_hook(kit.fake, "guard"));
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_OUTPUT_TRANSCRIPT, NULL, "It is 500원."),
                      ANTIPHON_PASS);
-    assert_int_equal(kit.decided, 1);
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_AFTER_TOOL, "shop", "{\"price\":\"5 EUR\"}"),
                      ANTIPHON_PASS);
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_OUTPUT_TRANSCRIPT, NULL, "It is free."),
                      ANTIPHON_PASS);
-    assert_int_equal(kit.log_n, 2);
-    assert_string_equal(kit.log[0], "rule money saw a match at output_transcript");
-    assert_string_equal(kit.log[1], "rule money saw a match at after_tool of shop");
-    stop(&kit);
+    assert_true(kit_logged(&kit, "rule money saw a match at output_transcript"));
+    assert_true(kit_logged(&kit, "rule money saw a match at after_tool of shop"));
+    kit_close(&kit);
 }
 
 /* Every look at the clock finds it later: a pattern that never ends, ends. */
@@ -182,13 +173,11 @@ static void test_budget(void **state)
     memset(text, 'a', sizeof(text) - 2);
     text[sizeof(text) - 2] = 'c'; /* without one PCRE2 need not search at all */
     text[sizeof(text) - 1] = '\0';
-    kit.now_step = 1;
+    antiphon_fake_set_tick(kit.fake, 1);
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, text), ANTIPHON_PASS);
-    assert_int_equal(kit.status, ANTIPHON_ETIMEOUT);
-    assert_int_equal(kit.decided, 0);
-    assert_string_equal(kit.log[0],
-                        "the rules could not be applied at user_text: a search took too long");
-    stop(&kit);
+    assert_true(
+        kit_logged(&kit, "the rules could not be applied at user_text: a search took too long"));
+    kit_close(&kit);
 }
 
 static void test_too_large(void **state)
@@ -203,27 +192,30 @@ static void test_too_large(void **state)
     start(&kit, "{\"name\":\"x\",\"at\":[\"user_text\"],\"action\":\"rewrite\",\"pattern\":\"x\","
                 "\"replacement\":\"0123456789\",\"reason\":\"r\"}");
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, text), ANTIPHON_PASS);
-    assert_int_equal(kit.status, ANTIPHON_ETOOBIG);
+    assert_true(kit_logged(&kit, "a text is too large"));
     text[PATTERN_MAX_TEXT_BYTES] = '\0';
     assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, text), ANTIPHON_PASS);
-    assert_int_equal(kit.status, ANTIPHON_ETOOBIG); /* what it would become */
-    stop(&kit);
+    kit_close(&kit);
     free(text);
 }
 
 static void test_fail_closed(void **state)
 {
     struct kit kit;
+    char *text = calloc(1, PATTERN_MAX_TEXT_BYTES + 2);
 
     (void)state;
-    kit_open(&kit);
-    assert_int_equal(
-        kit_start(&kit, "{\"fail_closed\":true,\"rules\":[{\"name\":\"x\",\"at\":[\"user_text\"],"
-                        "\"action\":\"refuse\",\"reason\":\"r\"}]}"),
-        ANTIPHON_OK);
-    assert_int_equal(kit.hooks[0].flags, ANTIPHON_HOOK_FAIL_CLOSED);
-    assert_int_equal(kit.hooks[0].budget_ms, 100);
-    stop(&kit);
+    assert_non_null(text);
+    memset(text, 'x', PATTERN_MAX_TEXT_BYTES + 1);
+    kit_open(&kit, "{\"fail_closed\":true,\"rules\":[{\"name\":\"x\",\"at\":[\"user_text\"],"
+                   "\"action\":\"refuse\",\"reason\":\"r\",\"pattern\":\"y\"}]}");
+    assert_int_equal(antiphon_fake_hook(kit.fake, "guard")->flags, ANTIPHON_HOOK_FAIL_CLOSED);
+    assert_int_equal(antiphon_fake_hook(kit.fake, "guard")->budget_ms, 100);
+    assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, text), ANTIPHON_REFUSE);
+    text[PATTERN_MAX_TEXT_BYTES] = '\0';
+    assert_int_equal(kit_check(&kit, ANTIPHON_HOOK_USER_TEXT, NULL, text), ANTIPHON_PASS);
+    kit_close(&kit);
+    free(text);
 }
 
 static const struct {
@@ -247,14 +239,13 @@ static void test_wrong_rules(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        struct kit kit;
         char config[512];
-        kit_open(&kit);
         (void)snprintf(config, sizeof(config), "{\"rules\":[{\"name\":\"w\",\"reason\":\"r\",%s}]}",
                        wrong[i].rule);
-        assert_int_equal(kit_start(&kit, config), ANTIPHON_EINVAL);
-        assert_string_equal(kit.why, wrong[i].why);
-        kit_close(&kit);
+        struct antiphon_fake *fake = antiphon_fake_open(antiphon_plugin_v1(), config);
+        assert_int_equal(antiphon_fake_status(fake), ANTIPHON_EINVAL);
+        assert_string_equal(antiphon_fake_why(fake), wrong[i].why);
+        assert_int_equal(antiphon_fake_close(fake), 0);
     }
 }
 
@@ -263,10 +254,10 @@ static void test_no_rules(void **state)
     struct kit kit;
 
     (void)state;
-    kit_open(&kit);
-    assert_int_equal(kit_start(&kit, "{\"rules\":[]}"), ANTIPHON_OK);
-    assert_int_equal(kit.hooks_n, 0);
-    stop(&kit);
+    kit_open(&kit, "{\"rules\":[]}");
+    assert_null(antiphon_fake_hook(kit.fake, "guard"));
+    assert_null(antiphon_fake_hook(kit.fake, "watch"));
+    kit_close(&kit);
 }
 
 static enum antiphon_status count(void *ctx, const char *text, size_t len, bool is_text,
