@@ -82,10 +82,64 @@ size_t base64_encoded_len(size_t len)
     return (len + 2) / 3 * 4;
 }
 
+static inline uint32_t get_three(const uint8_t *in)
+{
+    uint32_t bits;
+
+    memcpy(&bits, in, sizeof(bits));
+    return __builtin_bswap32(bits) >> 8;
+}
+
+/* The lower three bytes of bits, and one more. */
+static inline void put_three(uint8_t *out, uint32_t bits)
+{
+    uint32_t swapped = __builtin_bswap32(bits << 8);
+
+    memcpy(out, &swapped, sizeof(swapped));
+}
+
+/* Twelve bytes (a thirteenth is read, too) as 16 characters. Arithmetic instead of tables, which
+ * would push a busy server's data out of the nearest cache. */
+static inline void encode_block(const uint8_t *in, char *out)
+{
+    uint32_t bits __attribute__((vector_size(BLOCK))) = {get_three(in), get_three(in + 3),
+                                                         get_three(in + 6), get_three(in + 9)};
+    int8_t c __attribute__((vector_size(BLOCK)));
+
+    bits =
+        (bits >> 18) | (bits >> 4 & 0x3f00) | (bits << 10 & 0x3f0000) | (bits << 24 & 0x3f000000);
+    memcpy(&c, &bits, BLOCK);
+    /* A-Z, a-z, 0-9, + and / begin at 0, 26, 52, 62 and 63: how far each is from where the last one
+     * led. */
+    c = c + 'A' + ((c > 25) & 6) - ((c > 51) & 75) - ((c > 61) & 15) + ((c > 62) & 3);
+    memcpy(out, &c, BLOCK);
+}
+
+/* And back, for characters of either alphabet; a thirteenth byte is written, too. */
+static inline void decode_block(const char *text, uint8_t *out)
+{
+    uint32_t bits __attribute__((vector_size(BLOCK)));
+    int8_t c __attribute__((vector_size(BLOCK)));
+
+    memcpy(&c, text, BLOCK);
+    c = c + 4 - ((c > '@') & 69) - ((c > '`') & 6) + ((c == '_') & 33) + ((c == '+') & 15) +
+        ((c == '/') & 12) + ((c == '-') & 13);
+    memcpy(&bits, &c, BLOCK);
+    bits = (bits & 0x3f) << 18 | (bits & 0x3f00) << 4 | (bits >> 10 & 0xfc0) | bits >> 24;
+    put_three(out, bits[0]);
+    put_three(out + 3, bits[1]);
+    put_three(out + 6, bits[2]);
+    put_three(out + 9, bits[3]);
+}
+
+#define LITTLE_ENDIAN_HERE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
 void base64_encode(const void *data, size_t len, char *out)
 {
     const uint8_t *in = data;
 
+    for (; LITTLE_ENDIAN_HERE && len > 12; in += 12, len -= 12, out += 16)
+        encode_block(in, out);
     for (; len >= 3; in += 3, len -= 3, out += 4) {
         uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
         out[0] = alphabet[bits >> 18];
@@ -110,14 +164,13 @@ static uint32_t four(const char *text)
            value_of(text[3]);
 }
 
-enum antiphon_status base64_decode(const char *text, size_t len, void *out, size_t *out_len)
+void base64_decode_checked(const char *text, size_t decoded, void *out)
 {
-    uint8_t *to = out;
-    size_t decoded;
-
-    if (base64_check(text, len, &decoded) == BASE64_BAD)
-        return ANTIPHON_EINVAL;
     size_t left = decoded;
+    uint8_t *to = out;
+
+    for (; LITTLE_ENDIAN_HERE && left > 12; text += 16, to += 12, left -= 12)
+        decode_block(text, to);
     for (; left >= 3; text += 4, to += 3, left -= 3) {
         uint32_t bits = four(text);
         to[0] = (uint8_t)(bits >> 16);
@@ -130,6 +183,15 @@ enum antiphon_status base64_decode(const char *text, size_t len, void *out, size
         if (left == 2)
             to[1] = (uint8_t)((bits | value_of(text[2]) << 6) >> 8);
     }
+}
+
+enum antiphon_status base64_decode(const char *text, size_t len, void *out, size_t *out_len)
+{
+    size_t decoded;
+
+    if (base64_check(text, len, &decoded) == BASE64_BAD)
+        return ANTIPHON_EINVAL;
+    base64_decode_checked(text, decoded, out);
     *out_len = decoded;
     return ANTIPHON_OK;
 }

@@ -20,6 +20,8 @@ void base64_encode(const void *data, size_t len, char *out);
 /* Either alphabet, padding optional; out has the room that base64_check() told. EINVAL if BAD. */
 enum antiphon_status base64_decode(const char *text, size_t len, void *out,
                                    size_t *out_len) MUST_CHECK;
+/* The same for text that base64_check() took and found to stand for so many bytes. */
+void base64_decode_checked(const char *text, size_t decoded, void *out);
 /* Rewrites text (BASE64_OTHER) to the standard padded form; out has len + 3 bytes with NUL. */
 void base64_to_standard(const char *text, size_t len, char *out, size_t *out_len);
 #endif

@@ -142,6 +142,7 @@ static void take_numbers(struct config *config, const cJSON *tree)
         uint32_t number = (uint32_t)value;
         memcpy((char *)config + numbers[i].offset, &number, sizeof(number));
     }
+    config->audio_join_ms = (uint32_t)json_get_number(json_get(tree, "audio"), "join_ms", 0);
     config->linger_ms = (uint32_t)json_get_number(tree, "linger_ms", 0);
 }
 

@@ -33,6 +33,7 @@ struct config {
     char **origins; /* NULL-terminated; more origins that may connect, "scheme://host[:port]" */
     bool insecure_no_auth;
     bool demo;
+    uint32_t audio_join_ms; /* shorter frames of a microphone are joined up to this; 0: never */
     uint32_t linger_ms; /* how long a session keeps its upstream after the last client left; 0: at
                            once */
     struct config_deadlines deadlines;

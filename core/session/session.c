@@ -190,6 +190,7 @@ enum antiphon_status session_new(struct sessions *sessions, const struct agent *
     made->user = strdup(user);
     made->id = strdup(id);
     made->said.played_ms = -1;
+    made->joiner.want = (size_t)made->runtime->config->audio_join_ms * JOINER_BYTES_A_MS;
     buf_init(&made->said.user, SESSION_MAX_SAID_BYTES);
     buf_init(&made->said.transcript, SESSION_MAX_SAID_BYTES);
     buf_init(&made->said.text, SESSION_MAX_SAID_BYTES);
@@ -210,6 +211,7 @@ void session_free(struct session *session)
     timer_stop(session->shard, &session->first_byte_timer);
     timer_stop(session->shard, &session->segment_timer);
     timer_stop(session->shard, &session->linger_timer);
+    timer_stop(session->shard, &session->joiner_timer);
     session_disconnect(session);
     session_recover_deinit(session);
     session_tools_deinit(session);
@@ -228,6 +230,7 @@ void session_free(struct session *session)
     hold_deinit(&session->hold);
     waiting_deinit(&session->waiting);
     notices_deinit(&session->notices);
+    joiner_deinit(&session->joiner);
     history_free(session->history);
     tool_state_unref(session->state);
     if (session->claimed)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "session/session_private.h"
@@ -96,25 +96,74 @@ static void on_text(struct session *session, const struct client_input *input)
         session_segment(session, SEGMENT_IN_TEXT, (struct segment_facts){0});
 }
 
-static void on_media(struct session *session, uint32_t type, const struct client_input *input)
+static void pass_media(struct session *session, const struct antiphon_event *event)
 {
-    struct antiphon_event event = EVENT_INIT(type);
+    if (segment_live(&session->segment) && session->conn && !session->waiting.first)
+        (void)send_model(session, event); /* audio is never refused */
+    else if (session->segment.state == SEGMENT_FAILED)
+        metrics_add(METRIC_upstream_audio_dropped, 1);
+    else
+        wait_for_model(session, event, 0);
+}
+
+static void on_image(struct session *session, const struct client_input *input)
+{
+    struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_IMAGE);
 
     event.encoding = input->encoding;
     event.data = input->data;
     event.len = input->len;
     event.name = input->mime;
-    event.sample_rate = type == ANTIPHON_EV_AUDIO ? 16000 : 0;
-    metrics_add(input->spliced ? METRIC_audio_spliced : METRIC_audio_parsed, type == ANTIPHON_EV_AUDIO);
-    if (segment_live(&session->segment) && session->conn && !session->waiting.first) {
-        (void)send_model(session, &event); /* audio is never refused */
+    pass_media(session, &event);
+}
+
+/* Sends on what the joiner holds: nothing may overtake it. */
+static void release_audio(struct session *session)
+{
+    struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_AUDIO);
+
+    event.sample_rate = 16000;
+    if (joiner_take(&session->joiner, sessions_scratch(session->sessions), &event))
+        pass_media(session, &event);
+}
+
+/* The timer is not stopped when a joined frame goes, and set again only when it has come: once a joined frame
+ * rather than twice. */
+static void on_joiner_due(void *ctx)
+{
+    struct session *session = ctx;
+    uint64_t now = clock_now_ms(), due = session->joiner.since_ms + session->runtime->config->audio_join_ms;
+
+    if (session->joiner.len == 0)
+        return;
+    if (due > now) {
+        timer_start(session->shard, &session->joiner_timer, due - now, on_joiner_due, session);
         return;
     }
-    if (session->segment.state == SEGMENT_FAILED) {
-        metrics_add(METRIC_upstream_audio_dropped, 1);
+    release_audio(session);
+    session_maybe_end(session);
+}
+
+static void on_audio(struct session *session, const struct client_input *input)
+{
+    struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_AUDIO);
+
+    metrics_add(input->spliced ? METRIC_audio_spliced : METRIC_audio_parsed, 1);
+    if (input->pcm_bytes < session->joiner.want && joiner_add(&session->joiner, input, clock_now_ms())) {
+        metrics_add(METRIC_audio_joined, 1);
+        if (joiner_full(&session->joiner))
+            release_audio(session);
+        else if (!timer_active(&session->joiner_timer))
+            timer_start(session->shard, &session->joiner_timer, session->runtime->config->audio_join_ms,
+                        on_joiner_due, session);
         return;
     }
-    wait_for_model(session, &event, 0);
+    release_audio(session);
+    event.encoding = input->encoding;
+    event.data = input->data;
+    event.len = input->len;
+    event.sample_rate = 16000;
+    pass_media(session, &event);
 }
 
 static void on_signal(struct session *session, uint32_t type)
@@ -133,15 +182,17 @@ static void on_signal(struct session *session, uint32_t type)
 
 static void on_input(struct session *session, const struct client_input *input)
 {
+    if (input->type != CLIENT_AUDIO && input->type != CLIENT_PLAYED)
+        release_audio(session);
     switch (input->type) {
     case CLIENT_TEXT:
         on_text(session, input);
         break;
     case CLIENT_AUDIO:
-        on_media(session, ANTIPHON_EV_AUDIO, input);
+        on_audio(session, input);
         break;
     case CLIENT_IMAGE:
-        on_media(session, ANTIPHON_EV_IMAGE, input);
+        on_image(session, input);
         break;
     case CLIENT_ACTIVITY_START:
         on_signal(session, ANTIPHON_EV_ACTIVITY_START);

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "session/history.h"
 #include "session/hold.h"
+#include "session/joiner.h"
 #include "session/notice.h"
 #include "session/segment.h"
 #include "session/session.h"
@@ -97,6 +98,8 @@ struct session {
     double resumption_time;      /* the handle knows what was said up to there */
     double turn_end_time;        /* of the last turn that ended */
     struct waiting waiting;
+    struct joiner joiner;        /* audio on its way to the model */
+    struct timer joiner_timer;
 
     struct notices notices;      /* not yet said */
 

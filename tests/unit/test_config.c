@@ -100,6 +100,7 @@ static void test_defaults(void **state)
     assert_non_null(config->static_dir);
     assert_false(config->insecure_no_auth || config->demo);
     assert_int_equal(config->linger_ms, 0);
+    assert_int_equal(config->audio_join_ms, 20);
     assert_int_equal(config->deadlines.resolve, 2000);
     assert_int_equal(config->deadlines.connect, 5000);
     assert_int_equal(config->deadlines.setup, 10000);
@@ -136,6 +137,7 @@ static void test_file(void **state)
                              "origins: [\"https://example.org\", \"http://localhost:3000\"]\n"
                              "auth: {insecure_no_auth: true}\n"
                              "linger_ms: 500\n"
+                             "audio: {join_ms: 0}\n"
                              "deadlines: {first_byte_ms: 1}\n"
                              "limits: {tool_jobs: 7}\n"
                              "plugins:\n  demo: {key: \"${env:CT_KEY}\"}\n"
@@ -160,6 +162,7 @@ static void test_file(void **state)
     assert_null(config->origins[2]);
     assert_true(config->insecure_no_auth);
     assert_int_equal(config->linger_ms, 500);
+    assert_int_equal(config->audio_join_ms, 0);
     assert_int_equal(config->deadlines.first_byte, 1);
     assert_int_equal(config->deadlines.tool, 30000);
     assert_int_equal(config->limits.tool_jobs, 7);
