@@ -1,4 +1,5 @@
-/* metrics - process-wide counters, one per line of metrics.def. Any thread, relaxed atomics. */
+/* metrics - process-wide counters, one per line of metrics.def. Any thread; each counts for itself, and reading adds
+ * up. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 #include "base/buf.h"

@@ -17,11 +17,11 @@
 
 /* Outlives the stream: libuv lets handles go only in a later turn of the loop. */
 struct stream_handles {
-    uv_poll_t poll;
-    uv_idle_t again;
     struct stream *stream; /* NULL: closed */
     int fd;
     unsigned open;
+    uv_poll_t poll;
+    uv_idle_t again;
 };
 
 void stream_init(struct stream *stream, struct shard *shard, const struct stream_handlers *handlers,

@@ -25,17 +25,25 @@ struct upstream_out {
 };
 
 struct upstream { /* [shard] */
-    struct shard *shard;
-    struct antiphon_ws_handlers handlers;
-    void *ctx;
     enum upstream_phase phase;
-    unsigned depth;                 /* callbacks that are on the stack; the last one frees */
-    bool dead;                      /* on_close() was called, or upstream_close() */
-    bool opening;                   /* within upstream_open(): failures wait for the timer */
+    unsigned depth;  /* callbacks that are on the stack; the last one frees */
+    bool dead;       /* on_close() was called, or upstream_close() */
+    bool opening;    /* within upstream_open(): failures wait for the timer */
+    bool broken;     /* a write failed; what the server said before is still read */
+    struct shard *shard;
+    void *ctx;
+    struct antiphon_ws_handlers handlers;
+    struct stream stream;
+    /* once it is open */
+    struct upstream_out *first, **last; /* owned */
+    size_t control_bytes, audio_bytes;
+    struct ws_frame_reader reader;
+    /* until then */
+    struct timer timer;
     struct antiphon_ws_end failure; /* the one that waits */
     char failure_text[256];
     struct ws_url url;
-    const struct proxy_target *proxy;   /* borrowed: settings; NULL: direct */
+    const struct proxy_target *proxy; /* borrowed: settings; NULL: direct */
     struct buf tunnel_request, request; /* to the proxy, to the server */
     struct http_upgrade tunnel, upgrade;
     uint32_t resolve_ms, connect_ms;
@@ -43,13 +51,6 @@ struct upstream { /* [shard] */
     struct resolver_query query;
     struct resolver_answer answer;
     unsigned address; /* the next to try */
-    struct stream stream;
-    struct timer timer;
-    /* once it is open */
-    struct ws_frame_reader reader;
-    struct upstream_out *first, **last; /* owned */
-    size_t control_bytes, audio_bytes;
-    bool broken; /* a write failed; what the server said before is still read */
 };
 
 /* Every callback that may end the connection is bracketed by these; the last leave frees it. */

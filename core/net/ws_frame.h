@@ -49,11 +49,11 @@ struct ws_frame_reader {
     uint64_t left;               /* of its payload */
     bool in_message;             /* a message is begun and not finished */
     enum ws_frame_opcode message_opcode;
-    struct buf message; /* its pieces; bound max_message */
     bool delivered;     /* message was handed out by the last call */
-    unsigned char control[WS_FRAME_MAX_CONTROL];
-    unsigned control_len;
     enum antiphon_status failed;
+    struct buf message; /* its pieces; bound max_message */
+    unsigned control_len;
+    unsigned char control[WS_FRAME_MAX_CONTROL];
 };
 void ws_frame_reader_init(struct ws_frame_reader *reader, size_t max_message);
 void ws_frame_reader_deinit(struct ws_frame_reader *reader);

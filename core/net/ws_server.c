@@ -37,20 +37,21 @@ struct ws_out {
 
 struct ws_conn { /* [shard] */
     struct protocol_state state;
+    unsigned credit;          /* bytes that may be written without asking the socket */
+    bool closing;             /* close_code is decided, no more messages in */
+    bool close_sent;          /* our close frame is out, or on its way */
+    bool dead;                /* the socket was shut down under libwebsockets */
+    bool in_pieces;           /* message holds the beginning of one */
     struct ws_server *server; /* borrowed */
     struct lws *wsi;          /* borrowed; NULL until established */
-    uint64_t handle;
-    void *ctx;                    /* of the owner of the callbacks */
-    struct buf message;           /* a message that came in pieces */
+    void *ctx;                /* of the owner of the callbacks */
     struct ws_out *first, **last; /* owned; what the socket did not take yet, in order */
+    uint64_t handle;
+    struct buf message;       /* a message that came in pieces */
     size_t control_bytes, audio_bytes;
     unsigned control_messages;
-    unsigned credit;    /* bytes that may be written without asking the socket */
     struct timer timer; /* stall, or the bound of a flush before the close */
     uint64_t acked;     /* when the timer was armed for a stall */
-    bool closing;       /* close_code is decided, no more messages in */
-    bool close_sent;    /* our close frame is out, or on its way */
-    bool dead;          /* the socket was shut down under libwebsockets */
     int close_code;
     unsigned char close_reason[MAX_REASON_BYTES];
     size_t close_reason_len;
@@ -432,11 +433,11 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
 
     if (!conn || conn->closing)
         return conn ? 0 : -1;
-    if (len > conn->server->options->max_message - conn->message.len) {
+    if (len > conn->server->options->max_message - (conn->in_pieces ? conn->message.len : 0)) {
         ws_conn_close(conn, 1009, "message too big");
         return 0;
     }
-    if (last && !conn->message.len) { /* whole in one piece: no copy */
+    if (last && !conn->in_pieces) { /* whole in one piece: no copy */
         deliver(conn, lws_frame_is_binary(wsi), len ? data : "", len);
         return 0;
     }
@@ -444,6 +445,7 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
         ws_conn_close(conn, 1011, "out of memory");
         return 0;
     }
+    conn->in_pieces = !last && conn->message.len;
     if (last) {
         deliver(conn, lws_frame_is_binary(wsi), conn->message.data, conn->message.len);
         buf_deinit(&conn->message); /* fragments are rare: quiet connections keep no memory */

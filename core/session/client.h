@@ -8,20 +8,20 @@
 struct session;
 
 struct client {
-    struct client *next;        /* of the session, newest first; owned by it */
-    struct client *next_remote; /* of sessions' table */
     struct session *session;
     const struct frontend *frontend;
-    uint64_t number;            /* unique in the process */
-    unsigned shard;             /* of the socket */
-    bool remote;
-    uint64_t conn;              /* ws_conn handle on that shard */
-    enum client_audio audio;
-    bool wants_audio;           /* the seed's is_audio=true */
-    bool active;
+    uint64_t conn;              /* ws_conn handle on the socket's shard */
     uint64_t seq;
+    unsigned shard;             /* of the socket */
+    enum client_audio audio;
     unsigned bad;               /* messages refused in a row */
+    bool remote;
+    bool active;
     bool closing;
+    bool wants_audio;           /* the seed's is_audio=true */
+    uint64_t number;            /* unique in the process */
+    struct client *next;        /* of the session, newest first; owned by it */
+    struct client *next_remote; /* of sessions' table */
 };
 
 /* Writes one ready frame. */

@@ -20,6 +20,7 @@ struct forwarded {
 struct carry;
 
 struct link {
+    struct client *client;   /* borrowed: its session; only if the session is on this shard */
     struct runtime *runtime; /* borrowed */
     struct shard *shard;     /* borrowed: the socket's */
     struct link_options options;
@@ -27,7 +28,6 @@ struct link {
     uint64_t number;
     unsigned owner;          /* shard of the session */
     bool attached;           /* a client was made, here or by message */
-    struct client *client;   /* borrowed: its session; only if the session is on this shard */
     struct forwarded *forwarded; /* owned share; only if it is not */
     struct carry *farewell;      /* owned; likewise. Made beforehand, because it must not fail for want of memory */
 };

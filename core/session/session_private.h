@@ -27,14 +27,14 @@ struct session_mark {
 
 /* What the model said in the running turn. */
 struct session_said {
+    int64_t audio_ms;      /* sent to the client in this turn */
+    int64_t played_ms;     /* heard, as the client told; -1: it does not tell */
+    bool any;              /* output of any kind was seen */
     struct buf user;       /* input transcript */
     struct buf transcript; /* output transcript */
     struct buf text;       /* text parts */
     struct session_mark mark[SESSION_MAX_MARKS];
     size_t marks_n;
-    int64_t audio_ms;      /* sent to the client in this turn */
-    int64_t played_ms;     /* heard, as the client told; -1: it does not tell */
-    bool any;              /* output of any kind was seen */
     char *usage, *grounding, *reason; /* owned */
 };
 
@@ -50,46 +50,51 @@ struct session_records {
     size_t n, cap;
 };
 
+/* What every frame of audio touches comes first: with thousands of sessions each of these lines is fetched from
+ * memory anew. */
 struct session {
-    struct sessions *sessions;   /* borrowed: the shard */
+    struct client *active;       /* one of the clients, or NULL */
+    void *conn;                  /* the model plugin's connection */
+    const struct registry_model *model;
+    struct client *clients;      /* owned, newest first */
+    struct segment segment;
+    unsigned in_model;           /* depth of calls from the model plugin */
+    struct turn turn;
+    struct joiner joiner;        /* audio on its way to the model */
     struct runtime *runtime;     /* borrowed */
+    struct sessions *sessions;   /* borrowed: the shard */
     struct shard *shard;         /* borrowed */
+    struct waiting waiting;
+    struct hold hold;
+    struct timer joiner_timer, first_byte_timer;
+    unsigned commits;            /* under way */
+    unsigned todo;               /* segment actions not yet carried out */
+    bool loaded, claimed, stored, not_durable;
+
     uint64_t handle;
     char *user, *id;             /* owned */
     char key[SESSION_MAX_KEY];
     const struct agent *agent;   /* borrowed */
-    const struct registry_model *model;
     const char *backend;
     struct profile profile;
     char invocation[SESSION_INVOCATION_SIZE];
 
-    bool loaded, claimed, stored, not_durable;
     bool turn_lost; /* something of the running turn could not be committed */
     struct tool_state *state;    /* a reference */
     struct history *history;     /* owned */
     struct session_records records; /* not yet handed to the store */
     uint64_t next_ticket;
-    unsigned commits;            /* under way */
 
-    struct client *clients;      /* owned, newest first */
     unsigned clients_n;
-    struct client *active;       /* one of them, or NULL */
-    struct hold hold;
 
-    struct turn turn;
     struct session_said said;
     char *in_flight;             /* owned; the last typed text without an answer */
     size_t in_flight_len;
     uint64_t in_flight_item;     /* in history */
     bool resend, resent;
-    struct timer first_byte_timer;
 
-    struct segment segment;
     struct timer segment_timer, linger_timer;
-    unsigned todo;               /* segment actions not yet carried out */
     bool todo_posted;
-    unsigned in_model;           /* depth of calls from the model plugin */
-    void *conn;                  /* the plugin's */
     antiphon_sink sink;
     bool audio;                  /* modality of the connection */
     bool was_ready;              /* some connection of this session was accepted */
@@ -97,9 +102,6 @@ struct session {
     char *resumption, *resumption_for; /* owned; handle and what it is good for */
     double resumption_time;      /* the handle knows what was said up to there */
     double turn_end_time;        /* of the last turn that ended */
-    struct waiting waiting;
-    struct joiner joiner;        /* audio on its way to the model */
-    struct timer joiner_timer;
 
     struct notices notices;      /* not yet said */
 

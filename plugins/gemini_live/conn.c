@@ -25,14 +25,14 @@ struct conn {
     const struct gemini *gemini; /* borrowed: the plugin */
     antiphon_sink sink;
     enum phase phase;
+    struct encode_style style;
     struct antiphon_ws *ws; /* borrowed from the host; NULL: none */
+    struct decode decode;
     cJSON *run;             /* owned; until the connection is opened */
     char *setup, *history;  /* owned; until they are sent */
     char *retired;          /* owned; what the profile says of a model that is gone, or NULL */
     uint64_t ticket;        /* for the token */
     struct token token;
-    struct encode_style style;
-    struct decode decode;
     struct closing_context context;
     struct catalog *catalog; /* owned; while ASKING */
     struct closing closing;  /* while ASKING */

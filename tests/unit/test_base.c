@@ -1,6 +1,8 @@
 /* The small things of base/: clock, id, metrics, embed. */
 #include "unit.h"
 
+#include <pthread.h>
+
 #include <time.h>
 
 #include "base/clock.h"
@@ -58,6 +60,32 @@ static void test_metrics(void **state)
     buf_deinit(&out);
 }
 
+static void *count_1000(void *unused)
+{
+    for (int i = 0; i < 1000; i++)
+        metrics_add(METRIC_turns, 1);
+    return unused;
+}
+
+/* What threads counted stays when they are gone, and those that run are heard. */
+static void test_metrics_of_threads(void **state)
+{
+    uint64_t before = metrics_get(METRIC_turns);
+    pthread_t thread[8];
+
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(pthread_create(&thread[i], NULL, count_1000, NULL), 0);
+        count_1000(NULL);
+        assert_true(metrics_get(METRIC_turns) >= before + 1000);
+        for (int i = 0; i < 8; i++)
+            pthread_join(thread[i], NULL);
+        before += 9000;
+        assert_true(metrics_get(METRIC_turns) == before);
+    }
+}
+
 static void test_embed(void **state)
 {
     (void)state;
@@ -74,6 +102,7 @@ int main(void)
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_metrics_of_threads),
         cmocka_unit_test(test_embed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
