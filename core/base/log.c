@@ -37,6 +37,15 @@ void log_set_level(enum antiphon_log_level level)
     atomic_store_explicit(&threshold, (unsigned)level, memory_order_relaxed);
 }
 
+static log_sink_fn *sink; /* written before there are threads */
+static void *sink_ctx;
+
+void log_set_sink(log_sink_fn *fn, void *ctx)
+{
+    sink = fn;
+    sink_ctx = ctx;
+}
+
 bool log_enabled(enum antiphon_log_level level)
 {
     return (unsigned)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
@@ -119,6 +128,15 @@ void log_line(enum antiphon_log_level level, const char *component, const char *
     va_end(args);
     bool cut = n >= (int)sizeof(text);
     size_t len = n < 0 ? 0 : cut ? utf8_cut(text, sizeof(text) - 1) : (size_t)n;
+    if (sink) {
+        if (!cut)
+            text[len] = '\0';
+        else
+            memcpy(text + (len < sizeof(text) - 4 ? len : sizeof(text) - 4), "...", 4);
+        sink(sink_ctx, level, text);
+        errno = saved;
+        return;
+    }
     size_t at = put_head(line, sizeof(line), level, component);
     at += put_message(line + at, sizeof(line) - at - 1, text, len, cut);
     line[at++] = '\n';

@@ -16,6 +16,10 @@ bool log_enabled(enum antiphon_log_level level);
 void log_line(enum antiphon_log_level level, const char *component, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* From now on lines go to fn, as they were written, instead of stderr. Before there are threads. */
+typedef void log_sink_fn(void *ctx, enum antiphon_log_level level, const char *text);
+void log_set_sink(log_sink_fn *fn, void *ctx);
+
 #define log_debug(component, ...)                                                                  \
     do {                                                                                           \
         if (log_enabled(ANTIPHON_DEBUG))                                                           \

@@ -177,24 +177,47 @@ static enum antiphon_status read_manifest(int fd, struct manifest **manifest, st
     return status;
 }
 
-static enum antiphon_status check(const char *path, struct manifest **manifest, struct err *err)
+static enum antiphon_status check(int fd, const char *path, struct manifest **manifest, struct err *err)
 {
     ElfW(Ehdr) head = {0};
     off_t size = 0;
-    /* O_NONBLOCK: a FIFO of that name must not hang the start. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    if (fd < 0)
-        return err_set(err, ANTIPHON_EUNAVAILABLE, "file: %s: %s", path, strerror(errno));
     enum antiphon_status status = check_file(fd, path, &size, err);
+
     if (!status)
         status = check_header(&head, pread(fd, &head, sizeof(head), 0), path, err);
     if (!status)
         status = check_segments(fd, &head, size, path, err);
     if (!status)
         status = read_manifest(fd, manifest, err);
-    close(fd);
     return status;
+}
+
+enum antiphon_status loader_find(const char *const *dirs, const char *name, char **path, int *fd,
+                                 struct manifest **manifest, struct err *err)
+{
+    char found[PATH_MAX];
+    struct manifest *said = NULL;
+    enum antiphon_status status = find(dirs, name, found, err);
+
+    if (status)
+        return status;
+    /* O_NONBLOCK: a FIFO of that name must not hang the start. */
+    int file = open(found, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file < 0)
+        return err_set(err, ANTIPHON_EUNAVAILABLE, "file: %s: %s", found, strerror(errno));
+    status = check(file, found, &said, err);
+    char *copy = status ? NULL : strdup(found);
+    if (!status && !copy)
+        status = err_set(err, ANTIPHON_ENOMEM, "file: no memory");
+    if (status) {
+        manifest_free(said);
+        close(file);
+        return status;
+    }
+    *path = copy;
+    *fd = file;
+    *manifest = said;
+    return ANTIPHON_OK;
 }
 
 static enum antiphon_status take_descriptor(void *library, const char *path,
@@ -242,29 +265,56 @@ static enum antiphon_status open_file(const char *path, const char *name, struct
     return status;
 }
 
+static enum antiphon_status open_checked(const char *path, const char *name, const struct manifest *manifest,
+                                         struct antiphon_plugin *plugin, struct err *err)
+{
+    struct antiphon_plugin found = {0};
+    enum antiphon_status status = open_file(path, name, &found, err);
+
+    if (!status && manifest) {
+        status = manifest_check_plugin(manifest, &found, err);
+        if (status)
+            err_prefix(err, "manifest");
+    }
+    if (!status)
+        *plugin = found;
+    return status;
+}
+
 enum antiphon_status loader_open(const char *const *dirs, const char *name,
                                  struct antiphon_plugin *plugin, struct manifest **manifest,
                                  struct err *err)
 {
-    char path[PATH_MAX];
-    struct antiphon_plugin found = {0};
+    char *path = NULL;
     struct manifest *said = NULL;
-    enum antiphon_status status = find(dirs, name, path, err);
+    int fd = -1;
+    enum antiphon_status status = loader_find(dirs, name, &path, &fd, &said, err);
 
-    if (!status)
-        status = check(path, &said, err);
-    if (!status)
-        status = open_file(path, name, &found, err);
-    if (!status && said) {
-        status = manifest_check_plugin(said, &found, err);
-        if (status)
-            err_prefix(err, "manifest");
-    }
-    if (status) {
-        manifest_free(said);
+    if (status)
         return status;
-    }
-    *plugin = found;
-    *manifest = said;
-    return ANTIPHON_OK;
+    status = open_checked(path, name, said, plugin, err);
+    close(fd);
+    free(path);
+    if (status)
+        manifest_free(said);
+    else
+        *manifest = said;
+    return status;
+}
+
+enum antiphon_status loader_open_fd(int fd, const char *name, struct antiphon_plugin *plugin,
+                                    struct manifest **manifest, struct err *err)
+{
+    char path[32];
+    struct manifest *said = NULL;
+    enum antiphon_status status = read_manifest(fd, &said, err);
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (!status)
+        status = open_checked(path, name, said, plugin, err);
+    if (status)
+        manifest_free(said);
+    else
+        *manifest = said;
+    return status;
 }

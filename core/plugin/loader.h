@@ -16,10 +16,16 @@
 #define LOADER_SYMBOL   "antiphon_plugin_v1"
 #define LOADER_MAX_NAME 63 /* bytes; letters, digits, '_' and '-', and no '-' in front */
 
-/* *manifest is the caller's to free, or NULL: the file has none. Fills *plugin with a full-size copy, zero where the plugin's own descriptor is shorter. dirs is
- * NULL-terminated; the first that has the file wins. */
+/* Everything up to the step manifest, so nothing of the file has run. *path (free it) is where it is, *fd (close it) the
+ * open file, *manifest (free it) NULL if the file has none. dirs is NULL-terminated; the first that has the file wins. */
+enum antiphon_status loader_find(const char *const *dirs, const char *name, char **path, int *fd,
+                                 struct manifest **manifest, struct err *err) MUST_CHECK;
+/* loader_find() and the rest. Fills *plugin with a full-size copy, zero where the plugin's own descriptor is shorter. */
 enum antiphon_status loader_open(const char *const *dirs, const char *name,
                                  struct antiphon_plugin *plugin, struct manifest **manifest,
                                  struct err *err) MUST_CHECK;
+/* The rest, for a file that somebody has found, checked and copied: only its content is known, no path. */
+enum antiphon_status loader_open_fd(int fd, const char *name, struct antiphon_plugin *plugin,
+                                    struct manifest **manifest, struct err *err) MUST_CHECK;
 bool loader_exists(const char *const *dirs, const char *name);
 #endif

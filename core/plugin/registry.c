@@ -1,5 +1,6 @@
 #include "plugin/registry.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct loaded {
     struct manifest *manifest;     /* owned; NULL: it has none */
     struct secrets *secrets;       /* owned */
     void *state;                   /* the plugin's */
+    bool retired;                  /* a newer one of that name has taken its place */
 };
 
 struct registry {
@@ -29,7 +31,18 @@ struct registry {
     struct registry_model models[REGISTRY_MAX_MODELS];
     struct registry_hook hooks[REGISTRY_MAX_HOOKS];
     size_t n_plugins, n_tools, n_models, n_hooks;
+    pthread_mutex_t lock; /* over the numbers and what is retired: look-ups come from any thread */
 };
+
+static void lock(const struct registry *registry)
+{
+    pthread_mutex_lock(&((struct registry *)(uintptr_t)registry)->lock);
+}
+
+static void unlock(const struct registry *registry)
+{
+    pthread_mutex_unlock(&((struct registry *)(uintptr_t)registry)->lock);
+}
 
 enum antiphon_status registry_new(const struct host_services *services, struct registry **registry)
 {
@@ -39,17 +52,22 @@ enum antiphon_status registry_new(const struct host_services *services, struct r
         return ANTIPHON_ENOMEM;
     if (services)
         made->services = *services;
+    pthread_mutex_init(&made->lock, NULL);
     *registry = made;
     return ANTIPHON_OK;
 }
 
 const struct registry_tool *registry_tool(const struct registry *registry, const char *name)
 {
-    for (size_t i = 0; i < registry->n_tools; i++) {
-        if (strcmp(registry->tools[i].tool.name, name) == 0)
-            return &registry->tools[i];
+    const struct registry_tool *found = NULL;
+
+    lock(registry);
+    for (size_t i = 0; i < registry->n_tools && !found; i++) {
+        if (!registry->tools[i].retired && strcmp(registry->tools[i].tool.name, name) == 0)
+            found = &registry->tools[i];
     }
-    return NULL;
+    unlock(registry);
+    return found;
 }
 
 const struct registry_model *registry_model(const struct registry *registry, const char *name)
@@ -63,8 +81,17 @@ const struct registry_model *registry_model(const struct registry *registry, con
 
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first)
 {
+    lock(registry);
+    size_t n = registry->n_tools;
+    unlock(registry);
     *first = registry->tools;
-    return registry->n_tools;
+    return n;
+}
+
+size_t registry_models(const struct registry *registry, const struct registry_model **first)
+{
+    *first = registry->models;
+    return registry->n_models;
 }
 
 size_t registry_hooks(const struct registry *registry, const struct registry_hook **first)
@@ -76,7 +103,7 @@ size_t registry_hooks(const struct registry *registry, const struct registry_hoo
 const struct manifest *registry_manifest(const struct registry *registry, const char *plugin)
 {
     for (size_t i = 0; i < registry->n_plugins; i++) {
-        if (strcmp(registry->plugins[i].plugin.name, plugin) == 0)
+        if (!registry->plugins[i].retired && strcmp(registry->plugins[i].plugin.name, plugin) == 0)
             return registry->plugins[i].manifest;
     }
     return NULL;
@@ -84,8 +111,10 @@ const struct manifest *registry_manifest(const struct registry *registry, const 
 
 void registry_each(const struct registry *registry, registry_each_fn *fn, void *ctx)
 {
-    for (size_t i = 0; i < registry->n_plugins; i++)
-        fn(ctx, registry->plugins[i].plugin.name, registry->plugins[i].plugin.version);
+    for (size_t i = 0; i < registry->n_plugins; i++) {
+        if (!registry->plugins[i].retired)
+            fn(ctx, registry->plugins[i].plugin.name, registry->plugins[i].plugin.version);
+    }
 }
 
 bool registry_available(const char *const *dirs, const char *name)
@@ -133,32 +162,6 @@ static enum antiphon_status default_config(const struct jschema *schema, char **
     return status;
 }
 
-/* Keeps the secrets of the configuration, and keeps those for the host only from the plugin. */
-static enum antiphon_status take_secrets(struct loaded *loaded, char **json, struct err *err)
-{
-    const char *schema_text = loaded->plugin.config_schema;
-    cJSON *schema = schema_text ? cJSON_Parse(schema_text) : NULL, *config = cJSON_Parse(*json ? *json : "{}");
-    struct buf text;
-    enum antiphon_status status = config ? ANTIPHON_OK : ANTIPHON_ENOMEM;
-
-    buf_init(&text, (size_t)1 << 20);
-    if (!status)
-        status = secrets_new(schema, config, &loaded->secrets);
-    if (!status)
-        status = json_print(config, &text);
-    if (status) {
-        err_set(err, status, "config: %s",
-                status == ANTIPHON_ETOOBIG ? "it has too many secrets, or is too long" : status_name(status));
-    } else {
-        wipe(*json);
-        *json = buf_take(&text);
-    }
-    buf_deinit(&text);
-    cJSON_Delete(schema);
-    cJSON_Delete(config);
-    return status;
-}
-
 static enum antiphon_status get_config(const struct antiphon_plugin *plugin,
                                        registry_config_fn *config, void *config_ctx, char **json,
                                        struct err *err)
@@ -192,39 +195,86 @@ static const char *owner_of(const struct registry *registry, const char *tool, c
     return a ? a->plugin : b ? b->plugin : NULL;
 }
 
-static enum antiphon_status check_unique(const struct registry *registry, const struct host *host,
-                                         struct err *err)
+static enum antiphon_status check_room(const struct registry *registry, const struct host *host,
+                                       struct err *err)
 {
     const struct registry_tool *tools;
     const struct registry_model *models;
     const struct registry_hook *hooks;
-    size_t n_tools = host_tools(host, &tools), n_models = host_models(host, &models);
-    const char *owner;
 
-    if (n_tools > REGISTRY_MAX_TOOLS - registry->n_tools ||
-        n_models > REGISTRY_MAX_MODELS - registry->n_models ||
-        host_hooks(host, &hooks) > REGISTRY_MAX_HOOKS - registry->n_hooks)
-        return err_set(err, ANTIPHON_EBUSY,
-                       "register: more than %d tools, %d models or %d hooks in all",
-                       REGISTRY_MAX_TOOLS, REGISTRY_MAX_MODELS, REGISTRY_MAX_HOOKS);
-    for (size_t i = 0; i < n_tools; i++) {
-        owner = owner_of(registry, tools[i].tool.name, NULL);
-        if (owner)
-            return err_set(err, ANTIPHON_EEXISTS,
-                           "register: tool %s: plugin %s has one of that name", tools[i].tool.name,
-                           owner);
-    }
-    for (size_t i = 0; i < n_models; i++) {
-        owner = owner_of(registry, NULL, models[i].model.name);
-        if (owner)
-            return err_set(err, ANTIPHON_EEXISTS,
-                           "register: model %s: plugin %s has one of that name",
-                           models[i].model.name, owner);
-    }
-    return ANTIPHON_OK;
+    if (host_tools(host, &tools) <= REGISTRY_MAX_TOOLS - registry->n_tools &&
+        host_models(host, &models) <= REGISTRY_MAX_MODELS - registry->n_models &&
+        host_hooks(host, &hooks) <= REGISTRY_MAX_HOOKS - registry->n_hooks)
+        return ANTIPHON_OK;
+    return err_set(err, ANTIPHON_EBUSY,
+                   "register: more than %d tools, %d models or %d hooks in all, those of replaced versions "
+                   "included; a restart makes room for new versions",
+                   REGISTRY_MAX_TOOLS, REGISTRY_MAX_MODELS, REGISTRY_MAX_HOOKS);
 }
 
-static void adopt(struct registry *registry, struct loaded *loaded)
+/* replaced: the plugin whose tools do not count, or NULL. */
+static enum antiphon_status check_unique(const struct registry *registry, const struct host *host,
+                                         const char *replaced, struct err *err)
+{
+    const struct registry_tool *tools;
+    const struct registry_model *models;
+    size_t n_tools = host_tools(host, &tools), n_models = host_models(host, &models);
+    enum antiphon_status status = check_room(registry, host, err);
+    const char *owner;
+
+    for (size_t i = 0; i < n_tools && !status; i++) {
+        owner = owner_of(registry, tools[i].tool.name, NULL);
+        if (owner && !(replaced && strcmp(owner, replaced) == 0))
+            status = err_set(err, ANTIPHON_EEXISTS,
+                             "register: tool %s: plugin %s has one of that name", tools[i].tool.name,
+                             owner);
+    }
+    for (size_t i = 0; i < n_models && !status; i++) {
+        owner = owner_of(registry, NULL, models[i].model.name);
+        if (owner)
+            status = err_set(err, ANTIPHON_EEXISTS,
+                             "register: model %s: plugin %s has one of that name",
+                             models[i].model.name, owner);
+    }
+    return status;
+}
+
+/* Hooks stay in their places while conversations ask them, so a new version must have the same. */
+static enum antiphon_status check_same_hooks(const struct registry *registry, const struct host *host,
+                                             const char *replaced, struct err *err)
+{
+    const struct registry_hook *hooks;
+    size_t n = host_hooks(host, &hooks), same = 0, had = 0;
+
+    for (size_t i = 0; i < registry->n_hooks; i++) {
+        const struct antiphon_hook *old = &registry->hooks[i].hook;
+        if (strcmp(registry->hooks[i].plugin, replaced) != 0)
+            continue;
+        if (had < n && strcmp(hooks[had].hook.name, old->name) == 0 && hooks[had].hook.flags == old->flags &&
+            hooks[had].hook.points == old->points && hooks[had].hook.budget_ms == old->budget_ms)
+            same++;
+        had++;
+    }
+    if (same == n && had == n)
+        return ANTIPHON_OK;
+    return err_set(err, ANTIPHON_EUNAVAILABLE, "register: its hooks are not those of the running version; restart the "
+                                               "server to use it");
+}
+
+static void retire(struct registry *registry, const char *replaced)
+{
+    for (size_t i = 0; i < registry->n_tools; i++) {
+        if (strcmp(registry->tools[i].plugin, replaced) == 0)
+            registry->tools[i].retired = true;
+    }
+    for (size_t i = 0; i < registry->n_plugins; i++) {
+        if (strcmp(registry->plugins[i].plugin.name, replaced) == 0)
+            registry->plugins[i].retired = true;
+    }
+}
+
+/* replaced: the plugin whose place this one takes, or NULL. */
+static void adopt(struct registry *registry, struct loaded *loaded, const char *replaced)
 {
     const struct registry_tool *unused_tool;
     const struct registry_model *unused_model;
@@ -243,10 +293,16 @@ static void adopt(struct registry *registry, struct loaded *loaded)
         models[i].state = loaded->state;
     for (size_t i = 0; i < n_hooks; i++)
         hooks[i].state = loaded->state;
-    registry->n_hooks += n_hooks;
+    for (size_t i = 0; i < n_hooks && replaced; i++)
+        registration_hook_free(&hooks[i]); /* the old ones stay */
+    lock(registry);
+    if (replaced)
+        retire(registry, replaced);
+    registry->n_hooks += replaced ? 0 : n_hooks;
     registry->n_tools += n_tools;
     registry->n_models += n_models;
     registry->n_plugins++;
+    unlock(registry);
 }
 
 static void one_line(char *text)
@@ -272,7 +328,7 @@ static enum antiphon_status check_manifest(const struct loaded *loaded, struct e
 }
 
 static enum antiphon_status start(const struct registry *registry, struct loaded *loaded,
-                                  const char *json, struct err *err)
+                                  const char *json, const char *replaced, struct err *err)
 {
     char why[MAX_WHY] = "";
     const struct err *fault = host_fault(loaded->host);
@@ -293,45 +349,71 @@ static enum antiphon_status start(const struct registry *registry, struct loaded
     else
         status = check_manifest(loaded, err);
     if (!status)
-        status = check_unique(registry, loaded->host, err);
+        status = check_unique(registry, loaded->host, replaced, err);
+    if (!status && replaced)
+        status = check_same_hooks(registry, loaded->host, replaced, err);
     if (status && running && loaded->plugin.shutdown)
         loaded->plugin.shutdown(loaded->state);
     return status;
 }
 
-static enum antiphon_status load(struct registry *registry, const char *const *dirs,
-                                 const char *name, registry_config_fn *config, void *config_ctx,
-                                 struct err *err)
+/* The place for one more plugin. */
+static enum antiphon_status next_place(struct registry *registry, struct loaded **loaded, struct err *err)
 {
-    struct loaded *loaded = &registry->plugins[registry->n_plugins];
-    char *json = NULL;
-
     if (registry->n_plugins == REGISTRY_MAX_PLUGINS)
-        return err_set(err, ANTIPHON_EBUSY, "find: more than %d plugins", REGISTRY_MAX_PLUGINS);
-    *loaded = (struct loaded){0};
-    enum antiphon_status status =
-        loader_open(dirs, name, &loaded->plugin, &loaded->manifest, err);
-    if (!status && loaded->manifest && !loaded->plugin.config_schema)
-        loaded->plugin.config_schema = manifest_config(loaded->manifest);
-    if (!status)
-        status = get_config(&loaded->plugin, config, config_ctx, &json, err);
-    if (!status)
-        status = take_secrets(loaded, &json, err);
-    if (!status && host_new(loaded->plugin.name, &registry->services, &loaded->host))
+        return err_set(err, ANTIPHON_EBUSY, "find: more than %d plugins, replaced versions included",
+                       REGISTRY_MAX_PLUGINS);
+    *loaded = &registry->plugins[registry->n_plugins];
+    **loaded = (struct loaded){0};
+    return ANTIPHON_OK;
+}
+
+static enum antiphon_status bring_up(struct registry *registry, struct loaded *loaded, const char *json,
+                                     const char *replaced, struct err *err)
+{
+    enum antiphon_status status = ANTIPHON_OK;
+
+    if (host_new(loaded->plugin.name, &registry->services, &loaded->host))
         status = err_set(err, ANTIPHON_ENOMEM, "init: no memory");
     if (!status) {
         host_set_manifest(loaded->host, loaded->manifest);
         host_set_secrets(loaded->host, loaded->secrets);
-        status = start(registry, loaded, json ? json : "{}", err);
+        status = start(registry, loaded, json ? json : "{}", replaced, err);
     }
+    if (status)
+        host_free(loaded->host);
+    else
+        adopt(registry, loaded, replaced);
+    return status;
+}
+
+/* From the descriptor on. secrets: whether they are filled in here. */
+static enum antiphon_status configure(struct registry *registry, struct loaded *loaded, registry_config_fn *config,
+                                      void *config_ctx, bool secrets, struct err *err)
+{
+    char *json = NULL;
+
+    if (loaded->manifest && !loaded->plugin.config_schema)
+        loaded->plugin.config_schema = manifest_config(loaded->manifest);
+    enum antiphon_status status = get_config(&loaded->plugin, config, config_ctx, &json, err);
+    if (!status && secrets)
+        status = secrets_take(loaded->plugin.config_schema, &json, &loaded->secrets, err);
+    if (!status)
+        status = bring_up(registry, loaded, json, NULL, err);
     wipe(json);
     if (status) {
-        host_free(loaded->host);
         manifest_free(loaded->manifest);
         secrets_free(loaded->secrets);
-    } else {
-        adopt(registry, loaded);
     }
+    return status;
+}
+
+static enum antiphon_status said(enum antiphon_status status, const char *name, struct err *err)
+{
+    if (status)
+        err_prefix(err, "plugin %.*s", LOADER_MAX_NAME, name);
+    else
+        log_debug("plugin", "loaded %s", name);
     return status;
 }
 
@@ -339,16 +421,73 @@ enum antiphon_status registry_load(struct registry *registry, const char *const 
                                    const char *name, registry_config_fn *config, void *config_ctx,
                                    struct err *err)
 {
-    for (size_t i = 0; i < registry->n_plugins; i++) {
-        if (strcmp(registry->plugins[i].plugin.name, name) == 0)
-            return ANTIPHON_OK;
+    struct loaded *loaded = NULL;
+
+    if (registry_loaded(registry, name))
+        return ANTIPHON_OK;
+    enum antiphon_status status = next_place(registry, &loaded, err);
+    if (!status)
+        status = loader_open(dirs, name, &loaded->plugin, &loaded->manifest, err);
+    if (!status)
+        status = configure(registry, loaded, config, config_ctx, true, err);
+    return said(status, name, err);
+}
+
+enum antiphon_status registry_load_fd(struct registry *registry, int fd, const char *name,
+                                      registry_config_fn *config, void *config_ctx, struct err *err)
+{
+    struct loaded *loaded = NULL;
+    enum antiphon_status status = next_place(registry, &loaded, err);
+
+    if (!status)
+        status = loader_open_fd(fd, name, &loaded->plugin, &loaded->manifest, err);
+    return status ? status : configure(registry, loaded, config, config_ctx, false, err);
+}
+
+enum antiphon_status registry_add(struct registry *registry, const struct registry_source *source, struct err *err)
+{
+    struct loaded *loaded = NULL;
+    const char *name = source->plugin->name;
+    bool there = registry_loaded(registry, name);
+    enum antiphon_status status = next_place(registry, &loaded, err);
+
+    if (!status) {
+        loaded->plugin = *source->plugin;
+        loaded->manifest = source->manifest;
+        loaded->state = source->state;
+        status = bring_up(registry, loaded, source->config, there ? name : NULL, err);
     }
-    enum antiphon_status status = load(registry, dirs, name, config, config_ctx, err);
-    if (status)
-        err_prefix(err, "plugin %.*s", LOADER_MAX_NAME, name);
-    else
-        log_debug("plugin", "loaded %s", name);
     return status;
+}
+
+bool registry_loaded(const struct registry *registry, const char *name)
+{
+    bool there = false;
+
+    lock(registry);
+    for (size_t i = 0; i < registry->n_plugins && !there; i++)
+        there = strcmp(registry->plugins[i].plugin.name, name) == 0;
+    unlock(registry);
+    return there;
+}
+
+enum antiphon_status registry_self_test(const struct registry *registry, const char *name, struct err *err)
+{
+    char why[MAX_WHY] = "";
+
+    for (size_t i = 0; i < registry->n_plugins; i++) {
+        const struct loaded *loaded = &registry->plugins[i];
+        if (loaded->retired || strcmp(loaded->plugin.name, name) != 0 || !loaded->plugin.self_test)
+            continue;
+        enum antiphon_status status = loaded->plugin.self_test(loaded->state, why, sizeof(why));
+        why[sizeof(why) - 1] = '\0';
+        one_line(why);
+        if (status > ANTIPHON_OK)
+            status = ANTIPHON_EINTERNAL;
+        if (status)
+            return err_set(err, status, "self_test: %s", why[0] ? why : status_name(status));
+    }
+    return ANTIPHON_OK;
 }
 
 void registry_free(struct registry *registry)
@@ -369,5 +508,6 @@ void registry_free(struct registry *registry)
         registration_model_free(&registry->models[i]);
     for (size_t i = 0; i < registry->n_hooks; i++)
         registration_hook_free(&registry->hooks[i]);
+    pthread_mutex_destroy(&registry->lock);
     free(registry);
 }

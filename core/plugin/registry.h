@@ -6,8 +6,9 @@
 #include "base/err.h"
 #include "base/jschema.h"
 
-#define REGISTRY_MAX_PLUGINS 256
-#define REGISTRY_MAX_TOOLS 1024
+/* In all, those that were replaced by newer versions included. */
+#define REGISTRY_MAX_PLUGINS 1024
+#define REGISTRY_MAX_TOOLS 4096
 #define REGISTRY_MAX_MODELS 64
 #define REGISTRY_MAX_HOOKS 128
 
@@ -68,6 +69,25 @@ enum antiphon_status registry_new(const struct host_services *services, struct r
  * A plugin that fails leaves nothing behind. Loading a name again is OK and does nothing. */
 enum antiphon_status registry_load(struct registry *registry, const char *const *dirs, const char *name,
                                    registry_config_fn *config, void *config_ctx, struct err *err) MUST_CHECK;
+/* The same for a file that was found, checked and copied before, without the steps up to manifest; err is
+ * "STEP: REASON". */
+enum antiphon_status registry_load_fd(struct registry *registry, int fd, const char *name,
+                                      registry_config_fn *config, void *config_ctx, struct err *err) MUST_CHECK;
+/* A plugin that is not in this process: what init() registers stands for it. One of a name that is there replaces it for
+ * all look-ups from now on; what was looked up before stays valid, and its hooks stay in their place (they must be the
+ * same). One thread at a time, any one. err is "STEP: REASON". */
+struct registry_source {
+    const struct antiphon_plugin *plugin; /* copied; its texts are borrowed for ever */
+    struct manifest *manifest;            /* or NULL; taken if this succeeds */
+    void *state;                          /* what init() finds in *state */
+    const char *config;                   /* JSON, already valid */
+};
+enum antiphon_status registry_add(struct registry *registry, const struct registry_source *source,
+                                  struct err *err) MUST_CHECK;
+bool registry_loaded(const struct registry *registry, const char *name);
+/* The plugin's self_test(), if it has one. err is "self_test: REASON". */
+enum antiphon_status registry_self_test(const struct registry *registry, const char *name,
+                                        struct err *err) MUST_CHECK;
 /* True if <name>.so exists in one of dirs. */
 bool registry_available(const char *const *dirs, const char *name);
 /* shutdown() of all, in reverse order. */
@@ -78,6 +98,7 @@ struct registry_tool {
     struct antiphon_tool tool;     /* full-size copy, all texts owned by the registry */
     const struct jschema *schema;  /* compiled params_schema or NULL */
     void *state;                   /* for invoke() and cancel() */
+    bool retired;                  /* the registry's own: look-ups pass it over */
 };
 struct registry_model {
     const char *plugin;
@@ -91,7 +112,9 @@ struct registry_hook {
 };
 const struct registry_tool *registry_tool(const struct registry *registry, const char *name);
 const struct registry_model *registry_model(const struct registry *registry, const char *name);
+/* All, replaced ones included. */
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first);
+size_t registry_models(const struct registry *registry, const struct registry_model **first);
 /* All, in the order in which they are asked. */
 size_t registry_hooks(const struct registry *registry, const struct registry_hook **first);
 /* NULL: no such plugin is loaded, or it has none. */

@@ -128,3 +128,29 @@ enum antiphon_status secrets_fill(const struct secrets *secrets, const char *tex
     }
     return buf_status(out);
 }
+
+enum antiphon_status secrets_take(const char *schema, char **json, struct secrets **secrets, struct err *err)
+{
+    cJSON *tree = schema ? cJSON_Parse(schema) : NULL, *config = cJSON_Parse(*json ? *json : "{}");
+    struct buf text;
+    enum antiphon_status status = config ? ANTIPHON_OK : ANTIPHON_ENOMEM;
+
+    buf_init(&text, (size_t)1 << 20);
+    if (!status)
+        status = secrets_new(tree, config, secrets);
+    if (!status)
+        status = json_print(config, &text);
+    if (status) {
+        err_set(err, status, "config: %s",
+                status == ANTIPHON_ETOOBIG ? "it has too many secrets, or is too long" : status_name(status));
+    } else {
+        if (*json)
+            explicit_bzero(*json, strlen(*json));
+        free(*json);
+        *json = buf_take(&text);
+    }
+    buf_deinit(&text);
+    cJSON_Delete(tree);
+    cJSON_Delete(config);
+    return status;
+}

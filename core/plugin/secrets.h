@@ -14,6 +14,8 @@ struct secrets;
 /* schema: tree of the configuration's schema, or NULL: there are none. config: the configuration as it is, changed in
  * place where a secret is for the host only. */
 enum antiphon_status secrets_new(const cJSON *schema, cJSON *config, struct secrets **secrets) MUST_CHECK;
+/* The same for texts: *json, which may be NULL, becomes what the plugin may see. err is "config: REASON". */
+enum antiphon_status secrets_take(const char *schema, char **json, struct secrets **secrets, struct err *err) MUST_CHECK;
 void secrets_free(struct secrets *secrets);
 /* Whether {{secret:...}} stands anywhere in text. */
 bool secrets_wanted(const char *text, size_t len);
