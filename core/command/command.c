@@ -8,7 +8,7 @@
 
 #define MAX_COMMANDS 32
 
-const struct command *const command_all[] = {&command_serve, &command_check, &command_version, NULL};
+const struct command *const command_all[] = {&command_serve, &command_check, &command_runner, &command_version, NULL};
 
 static void usage(FILE *out)
 {
@@ -16,8 +16,11 @@ static void usage(FILE *out)
           "A realtime agent runtime: agents from config files, tools from shared objects,\n"
           "conversations in a database, text and voice between browsers and a live model.\n\n"
           "commands:\n", out);
-    for (size_t i = 0; command_all[i]; i++)
+    for (size_t i = 0; command_all[i]; i++) {
+        if (!command_all[i]->summary)
+            continue;
         (void)fprintf(out, "  %-10s %s\n", command_all[i]->name, command_all[i]->summary);
+    }
     fputs("\n`antiphon COMMAND --help` tells the options of a command.\n", out);
 }
 
