@@ -13,7 +13,19 @@ static void answer(struct http_reply *reply, int status, const char *text)
     buf_puts(&reply->body, text);
 }
 
-/* Ready means: the store takes records. */
+static void tell_plugin(void *ctx, const struct isolate_report *report)
+{
+    struct http_reply *reply = ctx;
+
+    buf_printf(&reply->body, "plugin %s: %s", report->name, isolate_state_name(report->state));
+    if (report->restarts)
+        buf_printf(&reply->body, " (started again %u times)", report->restarts);
+    if (report->state == ISOLATE_BACKING_OFF)
+        buf_printf(&reply->body, ", next start in %llu ms", (unsigned long long)report->retry_in_ms);
+    buf_printf(&reply->body, "%s%s\n", report->reason[0] ? ": " : "", report->reason);
+}
+
+/* Ready means: the store takes records. A plugin that fails is told, but others talk on without it. */
 static void ready(struct runtime *runtime, struct http_reply *reply)
 {
     struct store_stats stats;
@@ -23,6 +35,8 @@ static void ready(struct runtime *runtime, struct http_reply *reply)
         answer(reply, 503, "store: the last commit failed\n");
     else
         answer(reply, 200, "ok\n");
+    if (runtime->isolate)
+        isolate_each(runtime->isolate, tell_plugin, reply);
 }
 
 void http_route_on_request(void *ctx, const struct http_request *request, struct http_reply *reply)

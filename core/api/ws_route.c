@@ -47,6 +47,19 @@ static int parse_audio(const char *text, enum client_audio *audio)
     return 0;
 }
 
+/* One without them would promise what it cannot do. They come back with their plugin. */
+static bool has_its_tools(struct runtime *runtime, const struct agent *agent)
+{
+    for (size_t i = 0; i < agent->tools_n; i++) {
+        if (registry_tool(runtime->registry, agent->tools[i].name))
+            continue;
+        log_warn("agent", "agent=%s a conversation was refused: its tool %s is not there", agent->folder,
+                 agent->tools[i].name);
+        return false;
+    }
+    return true;
+}
+
 static int parse(struct runtime *runtime, const struct ws_upgrade *upgrade, struct link_options *options,
                  char user[USER_ID_MAX_DIGITS + 2])
 {
@@ -65,6 +78,8 @@ static int parse(struct runtime *runtime, const struct ws_upgrade *upgrade, stru
     options->agent = agent ? agents_find(runtime->agents, agent) : agents_default(runtime->agents);
     if (!options->agent)
         return 404;
+    if (!has_its_tools(runtime, options->agent))
+        return 503;
     return parse_audio(ws_upgrade_query(upgrade, "audio"), &options->audio);
 }
 

@@ -3,18 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "config/config_isolation.h"
 #include "base/banned.h"
-
-struct config_source {
-    const struct config *config;
-    struct report *report;
-};
 
 static enum antiphon_status plugin_config(void *ctx, const char *plugin, const char *schema_text, char **json)
 {
-    struct config_source *source = ctx;
+    struct assembly *assembly = ctx;
 
-    return config_plugin(source->config, plugin, schema_text, source->report, json);
+    return config_plugin(assembly->config, plugin, schema_text, assembly->report, json);
 }
 
 enum antiphon_status assembly_load_config(struct assembly *assembly, const struct config_flags *flags,
@@ -29,25 +26,67 @@ enum antiphon_status assembly_load_config(struct assembly *assembly, const struc
     return status;
 }
 
+static void note_failed(struct assembly *assembly, const char *name)
+{
+    if (assembly->failed_n < REGISTRY_MAX_PLUGINS)
+        assembly->failed[assembly->failed_n++] = name;
+}
+
+static bool was_tried(const struct assembly *assembly, const char *name)
+{
+    for (size_t i = 0; i < assembly->failed_n; i++) {
+        if (strcmp(assembly->failed[i], name) == 0)
+            return true;
+    }
+    return registry_loaded(assembly->registry, name);
+}
+
+enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char *name, struct report *report,
+                                          bool *process, struct err *err)
+{
+    const char *const *dirs = (const char *const *)assembly->config->plugin_dirs;
+    struct config_isolation isolation = {0};
+    enum antiphon_status status = config_isolation(assembly->config, name, report, &isolation);
+
+    assembly->report = report;
+    *process = isolation.process;
+    if (status)
+        return err_set(err, status, "plugin %s: config: is not valid", name);
+    if (!assembly->runner)
+        *process = false;
+    if (!*process)
+        return registry_load(assembly->registry, dirs, name, plugin_config, assembly, err);
+    const struct isolate_limits limits = {.memory = (uint64_t)isolation.memory_mb << 20};
+    return isolate_load(assembly->isolate, dirs, name, &limits, err);
+}
+
 static void load_plugin(struct assembly *assembly, const char *name, const char *file, int line,
                         struct report *report)
 {
-    const struct config *config = assembly->config;
-    struct config_source source = {config, report};
+    const char *const *dirs = (const char *const *)assembly->config->plugin_dirs;
     unsigned before = report->faults;
     struct err err = {0};
+    bool process = false;
 
-    for (size_t i = 0; i < assembly->failed_n; i++) {
-        if (strcmp(assembly->failed[i], name) == 0)
-            return;
-    }
-    if (!registry_load(assembly->registry, (const char *const *)config->plugin_dirs, name, plugin_config,
-                       &source, &err))
+    if (was_tried(assembly, name))
         return;
-    if (report->faults == before)
+    if (assembly->config->safe_mode && !config_isolation_is_shipped(assembly->config, name)) {
+        log_warn("plugin", "%s is not loaded: safe mode", name);
+        assembly->lame = true;
+        note_failed(assembly, name);
+        return;
+    }
+    if (!assembly_load_plugin(assembly, name, report, &process, &err))
+        return;
+    note_failed(assembly, name);
+    if (report->faults != before)
+        return;
+    if (assembly->bears_failures && process && registry_available(dirs, name)) {
+        log_error("plugin", "%s", err.text);
+        assembly->lame = true;
+    } else {
         report_fault(report, file, line, 0, "", "%s", err.text);
-    if (assembly->failed_n < REGISTRY_MAX_PLUGINS)
-        assembly->failed[assembly->failed_n++] = name;
+    }
 }
 
 /* What the settings name, and what an agent names by a plugin's own name. */
@@ -89,6 +128,10 @@ static void check_tool(struct assembly *assembly, const struct agent *agent, siz
     char path[64];
 
     (void)snprintf(path, sizeof(path), "tools[%zu].name", index);
+    if (!tool && assembly->lame) {
+        log_warn("agent", "agent=%s cannot be talked to: its tool %s is not there", agent->folder, wanted->name);
+        return;
+    }
     if (!tool) {
         const char *nearest = nearest_tool(assembly->registry, wanted->name);
         /* A plugin of that name that failed to load has been reported with its reason. */
@@ -129,6 +172,7 @@ enum antiphon_status assembly_load_plugins(struct assembly *assembly, const stru
 {
     const struct config *config = assembly->config;
     enum antiphon_status status;
+    struct err err = {0};
 
     status = profiles_load(config->models, report, &assembly->profiles);
     if (agents_load(config->agents_dir, config->default_agent, report, &assembly->agents))
@@ -136,6 +180,15 @@ enum antiphon_status assembly_load_plugins(struct assembly *assembly, const stru
     if (registry_new(services, &assembly->registry)) {
         report_fault(report, NULL, 0, 0, "", "plugins: out of memory");
         return ANTIPHON_ENOMEM;
+    }
+    const struct isolate_options options = {.program = assembly->runner,
+                                            .registry = assembly->registry,
+                                            .services = services,
+                                            .config = plugin_config,
+                                            .config_ctx = assembly};
+    if (assembly->runner && isolate_new(&options, &assembly->isolate, &err)) {
+        report_fault(report, NULL, 0, 0, "", "plugins: %s", err.text);
+        return err.status;
     }
     load_named(assembly, report);
     for (size_t i = 0; !status && i < agents_count(assembly->agents); i++)
@@ -145,7 +198,9 @@ enum antiphon_status assembly_load_plugins(struct assembly *assembly, const stru
 
 void assembly_free(struct assembly *assembly)
 {
+    isolate_stop(assembly->isolate);
     registry_free(assembly->registry);
+    isolate_free(assembly->isolate);
     profiles_free(assembly->profiles);
     agents_free(assembly->agents);
     config_free(assembly->config);

@@ -5,6 +5,7 @@
 #include "config/agent.h"
 #include "config/config.h"
 #include "config/profile.h"
+#include "plugin/isolate.h"
 #include "plugin/registry.h"
 
 struct assembly {
@@ -12,6 +13,13 @@ struct assembly {
     struct agents *agents;
     struct profiles *profiles;
     struct registry *registry;
+    struct isolate *isolate;   /* NULL without `runner` */
+    /* Set by the caller: the program that has the command `runner`; NULL: all plugins live in this process. */
+    const char *runner;
+    /* Set by the caller: a plugin that lives in a process of its own and fails is logged and does not stop the rest. */
+    bool bears_failures;
+    bool lame;                 /* it came to that: agents may lack tools */
+    struct report *report;     /* borrowed: where settings of plugins are complained about just now */
     const char *failed[REGISTRY_MAX_PLUGINS]; /* borrowed: names that were tried in vain, said once */
     size_t failed_n;
 };
@@ -21,5 +29,9 @@ enum antiphon_status assembly_load_config(struct assembly *assembly, const struc
 /* The rest. Every fault goes to report; EINVAL if there was one. */
 enum antiphon_status assembly_load_plugins(struct assembly *assembly, const struct host_services *services,
                                            struct report *report) MUST_CHECK;
+/* One plugin by its name, again if it lives in a process of its own. *process: whether it does. Faults of its settings
+ * go to report, which must not end before this does. */
+enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char *name, struct report *report,
+                                          bool *process, struct err *err) MUST_CHECK;
 void assembly_free(struct assembly *assembly);
 #endif

@@ -32,7 +32,7 @@ static void check_static(const struct config *config, struct report *report)
 static int run(int argc, char **argv)
 {
     static const struct host_services none = {0};
-    struct assembly assembly = {0};
+    struct assembly assembly = {.runner = RUNNER_PROGRAM};
     struct config_flags flags;
     struct report report;
     int exit_code = COMMAND_FAILED;

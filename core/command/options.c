@@ -9,7 +9,7 @@
 #include "base/banned.h"
 
 enum { OPT_CONFIG = 256, OPT_HOST, OPT_PORT, OPT_AGENTS, OPT_PLUGINS, OPT_STORE, OPT_STATIC, OPT_DEMO,
-       OPT_SHARDS, OPT_LOG, OPT_INSECURE, OPT_HELP };
+       OPT_SHARDS, OPT_LOG, OPT_INSECURE, OPT_SAFE, OPT_HELP };
 
 static const struct option table[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
@@ -23,6 +23,7 @@ static const struct option table[] = {
     {"shards", required_argument, NULL, OPT_SHARDS},
     {"log-level", required_argument, NULL, OPT_LOG},
     {"insecure-no-auth", no_argument, NULL, OPT_INSECURE},
+    {"safe-mode", no_argument, NULL, OPT_SAFE},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -41,6 +42,7 @@ static void help(const char *command, const char *summary)
          "  --shards N           threads that serve connections (default: one a core)\n"
          "  --log-level L        debug, info, warn or error (default info)\n"
          "  --insecure-no-auth   allow a --host that others can reach although nobody signs in\n"
+         "  --safe-mode          load no plugins but those that came with the program\n"
          "  --help               this text\n\n"
          "Flags beat the environment (and .env), the environment beats the settings file.");
 }
@@ -81,6 +83,7 @@ static const char *take(int option, const char *value, struct config_flags *flag
     case OPT_LOG: flags->log_level = value; break;
     case OPT_DEMO: flags->demo = true; break;
     case OPT_INSECURE: flags->insecure_no_auth = true; break;
+    case OPT_SAFE: flags->safe_mode = true; break;
     case OPT_PORT: return parse_number(value, 65535, &flags->port) ? NULL : "--port takes 0 to 65535";
     case OPT_SHARDS: return parse_number(value, 64, &flags->shards) ? NULL : "--shards takes 0 to 64 (0: one a core)";
     case OPT_PLUGINS: return add_plugins(flags, value) ? NULL : "--plugins was given too often";

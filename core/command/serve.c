@@ -200,6 +200,7 @@ static void fill_options(struct server *server)
     server->runtime.agents = server->assembly.agents;
     server->runtime.profiles = server->assembly.profiles;
     server->runtime.registry = server->assembly.registry;
+    server->runtime.isolate = server->assembly.isolate;
     server->runtime.demo_hint = config->demo ? DEMO_HINT : NULL;
     server->ws = (struct ws_server_options){.subprotocols = ws_route_subprotocols,
                                             .max_connections = (config->limits.connections + shards - 1) / shards,
@@ -251,6 +252,8 @@ static enum antiphon_status start(struct server *server, const struct config_fla
     status = open_parts(server, &err);
     if (status)
         goto out;
+    server->assembly.bears_failures = true;
+    server->assembly.runner = RUNNER_PROGRAM;
     status = assembly_load_plugins(&server->assembly, services_table(server->services), report);
     if (status)
         return status;
@@ -282,6 +285,7 @@ static void stop(struct server *server)
         shard_stop_accepting(runtime->shards[i]);
     if (server->started > 0)
         end_sessions(server);
+    isolate_stop(server->assembly.isolate); /* while what plugins may ask for in shutdown() is there */
     services_close(server->services);
     tool_jobs_set_phase(TOOL_JOBS_ENDING);
     if (runtime->pool)

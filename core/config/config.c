@@ -362,6 +362,7 @@ static void take_flags(struct loader *loader, const struct config_flags *flags)
                      CONFIG_MAX_PLUGIN_DIRS - 2);
     config->demo = flags->demo;
     config->insecure_no_auth = config->insecure_no_auth || flags->insecure_no_auth;
+    config->safe_mode = flags->safe_mode;
 }
 
 static void take_defaults(struct loader *loader)

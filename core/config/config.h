@@ -34,6 +34,7 @@ struct config {
     bool insecure_no_auth;
     bool demo;
     uint32_t audio_join_ms; /* shorter frames of a microphone are joined up to this; 0: never */
+    bool safe_mode; /* only plugins that came with the program are loaded */
     uint32_t linger_ms; /* how long a session keeps its upstream after the last client left; 0: at
                            once */
     struct config_deadlines deadlines;
@@ -48,7 +49,7 @@ struct config_flags { /* NULL or negative: not given */
     const char *config_file, *host, *agents_dir, *store, *static_dir, *log_level;
     const char *plugin_dirs[CONFIG_MAX_PLUGIN_DIRS];
     int port, shards;
-    bool demo, insecure_no_auth;
+    bool demo, insecure_no_auth, safe_mode;
 };
 
 /* Reads ./.env and <folder of the config file>/.env into the environment first (names already set

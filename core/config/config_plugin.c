@@ -6,6 +6,7 @@
 
 #include "base/jschema.h"
 #include "config/config.h"
+#include "config/config_isolation.h"
 #include "config/expand.h"
 #include "config/secret.h"
 #include "config/yaml.h"
@@ -308,6 +309,7 @@ enum antiphon_status config_plugin(const struct config *config, const char *name
 
     if (status != ANTIPHON_OK)
         goto out;
+    config_isolation_strip(value);
     if (!schema_text && value->child) {
         fault(&resolve, "", "this plugin has no settings");
         status = ANTIPHON_EINVAL;

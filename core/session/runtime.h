@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/profile.h"
 #include "net/shard.h"
+#include "plugin/isolate.h"
 #include "plugin/registry.h"
 #include "store/store.h"
 
@@ -16,6 +17,7 @@ struct runtime {
     const struct agents *agents;
     const struct profiles *profiles;
     struct registry *registry;
+    struct isolate *isolate;          /* NULL: no plugin has a process of its own */
     struct store *store;
     struct pool *pool;                /* tools */
     struct directory *directory;

@@ -126,7 +126,7 @@ for (const [name, says] of [
   ['bad_config', /^antiphon\.yaml:2:\d+: plugins\.bad_config: "place" is missing$/m],
   ['init_fails', /^plugin init_fails: init: there is no route to the sea$/m],
 ])
-  refused(`the plugin ${name}`, { files: { 'antiphon.yaml': `plugins:\n  ${name}: {}\n` }, args: ['--plugins', plugins], says });
+  refused(`the plugin ${name}`, { files: { 'antiphon.yaml': `plugins:\n  ${name}: {isolation: thread}\n` }, args: ['--plugins', plugins], says });
 
 test('check: two broken plugins are both told, and a good one does not hide them', async (t) => {
   const cwd = place(t, { 'antiphon.yaml': 'plugins: {init_fails: {}, hello: {}, not_elf: {}, missing: {}}\n' });
