@@ -151,7 +151,7 @@ test('check: a plugin, an agent and the page, all broken, are all told', async (
 test('check: all is well', async (t) => {
   const { code, out, err } = await run(['check'], { cwd: place(t), env: key });
   assert.equal(code, 0, err);
-  assert.match(out, /^ok: 2 agents, 2 plugins$/m);
+  assert.match(out, /^ok: [1-9]\d* agents, [1-9]\d* plugins$/m);
   const demo = await run(['check', '--demo'], { cwd: place(t) });
   assert.equal(demo.code, 0, demo.err);
 });
