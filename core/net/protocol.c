@@ -9,6 +9,9 @@
 
 /* Pieces of this size are handed to the kernel in one call; the default, the 4 KiB or 64 KiB of the
  * service buffer, would cut messages and copy the rest (lws 4.1.6, lws_issue_raw). */
+/* libwebsockets makes a buffer of this size for each connection; a longer message comes in pieces.
+ */
+#define RX_BYTES 16384u
 #define TX_BYTES (1024u * 1024)
 
 struct shard *protocol_shard(struct lws *wsi)
@@ -87,11 +90,15 @@ enum antiphon_status protocol_table_new(const char *const *subprotocols,
     made = calloc(n + 3, sizeof(*made));
     if (!made)
         return ANTIPHON_ENOMEM;
-    made[0] = (struct lws_protocols){
-        .name = PROTOCOL_DEFAULT_NAME, .callback = callback, .tx_packet_size = TX_BYTES};
+    made[0] = (struct lws_protocols){.name = PROTOCOL_DEFAULT_NAME,
+                                     .callback = callback,
+                                     .rx_buffer_size = RX_BYTES,
+                                     .tx_packet_size = TX_BYTES};
     for (size_t i = 0; i < n; i++)
-        made[i + 1] = (struct lws_protocols){
-            .name = subprotocols[i], .callback = subprotocol_callback, .tx_packet_size = TX_BYTES};
+        made[i + 1] = (struct lws_protocols){.name = subprotocols[i],
+                                             .callback = subprotocol_callback,
+                                             .rx_buffer_size = RX_BYTES,
+                                             .tx_packet_size = TX_BYTES};
     made[n + 1] =
         (struct lws_protocols){.name = PROTOCOL_LISTENER_NAME, .callback = listener_callback};
     *table = made;

@@ -51,15 +51,26 @@ void upstream_enter(struct upstream *upstream)
     upstream->depth++;
 }
 
+static void opening_free(struct upstream *upstream)
+{
+    struct upstream_opening *opening = upstream->opening;
+
+    if (!opening)
+        return;
+    upstream->opening = NULL;
+    buf_deinit(&opening->request);
+    buf_deinit(&opening->tunnel_request);
+    ws_url_deinit(&opening->url);
+    free(opening);
+}
+
 void upstream_leave(struct upstream *upstream)
 {
     if (--upstream->depth || !upstream->dead)
         return;
     upstream_io_clear(upstream);
     ws_frame_reader_deinit(&upstream->reader);
-    buf_deinit(&upstream->request);
-    buf_deinit(&upstream->tunnel_request);
-    ws_url_deinit(&upstream->url);
+    opening_free(upstream);
     free(upstream);
 }
 
@@ -68,7 +79,8 @@ static void release(struct upstream *upstream)
 {
     upstream->dead = true;
     timer_stop(upstream->shard, &upstream->timer);
-    resolver_cancel(&upstream->query);
+    if (upstream->opening)
+        resolver_cancel(&upstream->opening->query);
     stream_close(&upstream->stream);
 }
 
@@ -87,7 +99,7 @@ static void on_waiting_failure(void *ctx)
     struct upstream *upstream = ctx;
 
     upstream_enter(upstream);
-    upstream_finish(upstream, &upstream->failure);
+    upstream_finish(upstream, &upstream->opening->failure);
     upstream_leave(upstream);
 }
 
@@ -101,13 +113,14 @@ void upstream_fail(struct upstream *upstream, enum antiphon_status status, int c
                                   .http_status = http_status,
                                   .reason = reason};
 
-    if (!upstream->opening) {
+    if (!upstream->starting) {
         upstream_finish(upstream, &end);
         return;
     }
-    snprintf(upstream->failure_text, sizeof(upstream->failure_text), "%s", reason);
-    upstream->failure = end;
-    upstream->failure.reason = upstream->failure_text;
+    snprintf(upstream->opening->failure_text, sizeof(upstream->opening->failure_text), "%s",
+             reason);
+    upstream->opening->failure = end;
+    upstream->opening->failure.reason = upstream->opening->failure_text;
     timer_start(upstream->shard, &upstream->timer, 0, on_waiting_failure, upstream);
 }
 
@@ -134,10 +147,11 @@ static void fail_stream(struct upstream *upstream, enum antiphon_status status)
 
 static void arm(struct upstream *upstream)
 {
+    struct upstream_opening *opening = upstream->opening;
     uint64_t now = clock_now_ms(), left;
-    unsigned tries = upstream->answer.n - upstream->address + 1;
+    unsigned tries = opening->answer.n - opening->address + 1;
 
-    left = upstream->connect_deadline_ms > now ? upstream->connect_deadline_ms - now : 0;
+    left = opening->connect_deadline_ms > now ? opening->connect_deadline_ms - now : 0;
     if (upstream->phase == CONNECTING && tries > 1)
         left /= tries; /* an address that swallows packets must leave time for the others */
     timer_start(upstream->shard, &upstream->timer, left, on_timer, upstream);
@@ -146,16 +160,17 @@ static void arm(struct upstream *upstream)
 static void on_answer(void *ctx, const struct resolver_answer *answer, const char *why)
 {
     struct upstream *upstream = ctx;
+    struct upstream_opening *opening = upstream->opening;
     char text[400];
 
     upstream_enter(upstream);
     if (answer) {
-        upstream->answer = *answer;
-        upstream->connect_deadline_ms = clock_now_ms() + upstream->connect_ms;
+        opening->answer = *answer;
+        opening->connect_deadline_ms = clock_now_ms() + opening->connect_ms;
         connect_next(upstream);
     } else {
         snprintf(text, sizeof(text), "cannot resolve %s: %s",
-                 upstream->proxy ? upstream->proxy->host : upstream->url.host, why);
+                 opening->proxy ? opening->proxy->host : opening->url.host, why);
         upstream_fail(upstream, ANTIPHON_EUNAVAILABLE, 1006, 0, text);
     }
     upstream_leave(upstream);
@@ -163,11 +178,12 @@ static void on_answer(void *ctx, const struct resolver_answer *answer, const cha
 
 static void connect_next(struct upstream *upstream)
 {
-    int port = upstream->proxy ? upstream->proxy->port : upstream->url.port;
+    struct upstream_opening *opening = upstream->opening;
+    int port = opening->proxy ? opening->proxy->port : opening->url.port;
 
     upstream->phase = CONNECTING;
-    while (upstream->address < upstream->answer.n) {
-        struct sockaddr_storage address = upstream->answer.address[upstream->address++];
+    while (opening->address < opening->answer.n) {
+        struct sockaddr_storage address = opening->answer.address[opening->address++];
         if (address.ss_family == AF_INET6)
             ((struct sockaddr_in6 *)&address)->sin6_port = htons((uint16_t)port);
         else
@@ -184,19 +200,18 @@ static void connect_next(struct upstream *upstream)
 static void on_timer(void *ctx)
 {
     struct upstream *upstream = ctx;
+    struct upstream_opening *opening = upstream->opening;
     char text[300];
 
     upstream_enter(upstream);
     switch (upstream->phase) {
     case RESOLVING:
         snprintf(text, sizeof(text), "cannot resolve %s: no answer within %u ms",
-                 upstream->proxy ? upstream->proxy->host : upstream->url.host,
-                 upstream->resolve_ms);
+                 opening->proxy ? opening->proxy->host : opening->url.host, opening->resolve_ms);
         upstream_fail(upstream, ANTIPHON_ETIMEOUT, 1006, 0, text);
         break;
     case CONNECTING:
-        if (upstream->address < upstream->answer.n &&
-            clock_now_ms() < upstream->connect_deadline_ms) {
+        if (opening->address < opening->answer.n && clock_now_ms() < opening->connect_deadline_ms) {
             connect_next(upstream);
             break;
         }
@@ -236,7 +251,7 @@ static void send_request(struct upstream *upstream, struct buf *request)
 static void start_upgrade(struct upstream *upstream)
 {
     upstream->phase = UPGRADE;
-    send_request(upstream, &upstream->request);
+    send_request(upstream, &upstream->opening->request);
 }
 
 static void go_on_with_tls(struct upstream *upstream)
@@ -253,12 +268,13 @@ static void go_on_with_tls(struct upstream *upstream)
 
 static void start_tls(struct upstream *upstream)
 {
-    if (!upstream->url.tls) {
+    if (!upstream->opening->url.tls) {
         start_upgrade(upstream);
         return;
     }
     upstream->phase = TLS;
-    if (stream_start_tls(&upstream->stream, upstream->url.host, upstream->url.server))
+    if (stream_start_tls(&upstream->stream, upstream->opening->url.host,
+                         upstream->opening->url.server))
         fail_stream(upstream, ANTIPHON_ENOMEM);
     else
         go_on_with_tls(upstream);
@@ -267,7 +283,7 @@ static void start_tls(struct upstream *upstream)
 static void on_connected(struct upstream *upstream)
 {
     if (stream_connected(&upstream->stream)) {
-        if (upstream->address < upstream->answer.n)
+        if (upstream->opening->address < upstream->opening->answer.n)
             connect_next(upstream);
         else
             fail_stream(upstream, ANTIPHON_EUNAVAILABLE);
@@ -275,8 +291,8 @@ static void on_connected(struct upstream *upstream)
     }
     upstream->phase = PROXY;
     arm(upstream);
-    if (upstream->proxy)
-        send_request(upstream, &upstream->tunnel_request);
+    if (upstream->opening->proxy)
+        send_request(upstream, &upstream->opening->tunnel_request);
     else
         start_tls(upstream);
 }
@@ -285,7 +301,7 @@ static void on_upgraded(struct upstream *upstream, const char *rest, size_t len)
 {
     upstream->phase = OPEN;
     timer_stop(upstream->shard, &upstream->timer);
-    buf_deinit(&upstream->request);
+    opening_free(upstream);
     upstream->handlers.on_open(upstream->ctx);
     if (!upstream->dead)
         upstream_io_feed(upstream, rest, len);
@@ -347,18 +363,18 @@ static void on_ready(void *ctx, bool readable, bool writable)
         break;
     case PROXY:
         if (writable)
-            send_request(upstream, &upstream->tunnel_request);
+            send_request(upstream, &upstream->opening->tunnel_request);
         if (readable && !upstream->dead)
-            read_answer(upstream, &upstream->tunnel);
+            read_answer(upstream, &upstream->opening->tunnel);
         break;
     case TLS:
         go_on_with_tls(upstream);
         break;
     case UPGRADE:
         if (writable)
-            send_request(upstream, &upstream->request);
+            send_request(upstream, &upstream->opening->request);
         if (readable && !upstream->dead)
-            read_answer(upstream, &upstream->upgrade);
+            read_answer(upstream, &upstream->opening->upgrade);
         break;
     case OPEN:
         if (writable && !upstream->broken)
@@ -376,24 +392,25 @@ static void on_ready(void *ctx, bool readable, bool writable)
 static enum antiphon_status prepare(struct upstream *upstream,
                                     const struct antiphon_ws_request *request)
 {
-    enum antiphon_status status = ws_url_parse(request->url, &upstream->url);
+    struct upstream_opening *opening = upstream->opening;
+    enum antiphon_status status = ws_url_parse(request->url, &opening->url);
 
     if (status)
         return status;
-    status = http_upgrade_websocket(&upstream->upgrade, upstream->url.host_header,
-                                    upstream->url.target, request->headers, &upstream->request);
-    upstream->proxy =
-        proxy_for(&proxies, upstream->url.tls, upstream->url.host, upstream->url.port);
-    if (!status && upstream->proxy)
-        status = http_upgrade_connect(&upstream->tunnel, upstream->url.server,
-                                      upstream->proxy->authorization, &upstream->tunnel_request);
+    status = http_upgrade_websocket(&opening->upgrade, opening->url.host_header,
+                                    opening->url.target, request->headers, &opening->request);
+    opening->proxy = proxy_for(&proxies, opening->url.tls, opening->url.host, opening->url.port);
+    if (!status && opening->proxy)
+        status = http_upgrade_connect(&opening->tunnel, opening->url.server,
+                                      opening->proxy->authorization, &opening->tunnel_request);
     return status;
 }
 
 static enum antiphon_status begin(struct upstream *upstream)
 {
+    struct upstream_opening *opening = upstream->opening;
     struct resolver *resolver = shard_resolver(upstream->shard);
-    const char *host = upstream->proxy ? upstream->proxy->host : upstream->url.host;
+    const char *host = opening->proxy ? opening->proxy->host : opening->url.host;
     struct resolver_answer answer;
     enum antiphon_status status;
 
@@ -401,9 +418,9 @@ static enum antiphon_status begin(struct upstream *upstream)
         on_answer(upstream, &answer, NULL);
         return ANTIPHON_OK;
     }
-    status = resolver_start(resolver, host, &upstream->query, on_answer, upstream);
+    status = resolver_start(resolver, host, &opening->query, on_answer, upstream);
     if (!status)
-        timer_start(upstream->shard, &upstream->timer, upstream->resolve_ms, on_timer, upstream);
+        timer_start(upstream->shard, &upstream->timer, opening->resolve_ms, on_timer, upstream);
     return status;
 }
 
@@ -413,27 +430,32 @@ enum antiphon_status upstream_open(struct shard *shard, const struct antiphon_ws
 {
     static const struct stream_handlers stream_handlers = {.on_ready = on_ready};
     struct upstream *made = calloc(1, sizeof(*made));
+    struct upstream_opening *opening = calloc(1, sizeof(*opening));
     enum antiphon_status status;
 
-    if (!made)
+    if (!made || !opening) {
+        free(made);
+        free(opening);
         return ANTIPHON_ENOMEM;
+    }
+    made->opening = opening;
     made->shard = shard;
     made->handlers = *handlers;
     made->ctx = ctx;
     made->last = &made->first;
-    made->resolve_ms = request->resolve_timeout_ms ? request->resolve_timeout_ms : RESOLVE_MS;
-    made->connect_ms = request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_MS;
-    buf_init(&made->request, HTTP_UPGRADE_MAX_BYTES);
-    buf_init(&made->tunnel_request, HTTP_UPGRADE_MAX_BYTES);
+    opening->resolve_ms = request->resolve_timeout_ms ? request->resolve_timeout_ms : RESOLVE_MS;
+    opening->connect_ms = request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_MS;
+    buf_init(&opening->request, HTTP_UPGRADE_MAX_BYTES);
+    buf_init(&opening->tunnel_request, HTTP_UPGRADE_MAX_BYTES);
     ws_frame_reader_init(&made->reader,
                          request->max_message ? request->max_message : UPSTREAM_MAX_MESSAGE_BYTES);
     stream_init(&made->stream, shard, &stream_handlers, made);
     upstream_enter(made);
-    made->opening = true;
+    made->starting = true;
     status = prepare(made, request);
     if (!status)
         status = begin(made);
-    made->opening = false;
+    made->starting = false;
     if (status) {
         release(made);
     } else {

@@ -24,22 +24,8 @@ struct upstream_out {
     unsigned char data[];
 };
 
-struct upstream { /* [shard] */
-    enum upstream_phase phase;
-    unsigned depth;  /* callbacks that are on the stack; the last one frees */
-    bool dead;       /* on_close() was called, or upstream_close() */
-    bool opening;    /* within upstream_open(): failures wait for the timer */
-    bool broken;     /* a write failed; what the server said before is still read */
-    struct shard *shard;
-    void *ctx;
-    struct antiphon_ws_handlers handlers;
-    struct stream stream;
-    /* once it is open */
-    struct upstream_out *first, **last; /* owned */
-    size_t control_bytes, audio_bytes;
-    struct ws_frame_reader reader;
-    /* until then */
-    struct timer timer;
+/* What is needed only until the connection is open; a quiet one shall be small. */
+struct upstream_opening {
     struct antiphon_ws_end failure; /* the one that waits */
     char failure_text[256];
     struct ws_url url;
@@ -51,6 +37,24 @@ struct upstream { /* [shard] */
     struct resolver_query query;
     struct resolver_answer answer;
     unsigned address; /* the next to try */
+};
+
+struct upstream { /* [shard] */
+    enum upstream_phase phase;
+    unsigned depth;  /* callbacks that are on the stack; the last one frees */
+    bool dead;       /* on_close() was called, or upstream_close() */
+    bool starting;   /* within upstream_open(): failures wait for the timer */
+    bool broken;     /* a write failed; what the server said before is still read */
+    struct shard *shard;
+    void *ctx;
+    struct antiphon_ws_handlers handlers;
+    struct stream stream;
+    struct upstream_opening *opening; /* owned; NULL once it is open */
+    struct timer timer;
+    /* once it is open */
+    struct upstream_out *first, **last; /* owned */
+    size_t control_bytes, audio_bytes;
+    struct ws_frame_reader reader;
 };
 
 /* Every callback that may end the connection is bracketed by these; the last leave frees it. */

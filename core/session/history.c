@@ -7,6 +7,7 @@
 #include "base/banned.h"
 
 #define MAX_EVENT_BYTES (16u * 1024 * 1024)
+#define FIRST_ITEMS 4
 
 enum kind { SPEECH, CALL, RESPONSE };
 
@@ -22,7 +23,7 @@ struct item {
 };
 struct history {
     struct item *item; /* owned; a ring would save the memmove, but it happens once an event */
-    size_t n, max;
+    size_t n, cap, max;
     size_t older_n; /* of them, from the front: by history_add_older() */
     bool older;     /* such a one is being added */
     uint64_t next_id;
@@ -35,11 +36,6 @@ enum antiphon_status history_new(size_t max_items, struct history **history)
     if (!made)
         return ANTIPHON_ENOMEM;
     made->max = max_items > 0 ? max_items : 1;
-    made->item = calloc(made->max, sizeof(*made->item));
-    if (!made->item) {
-        free(made);
-        return ANTIPHON_ENOMEM;
-    }
     *history = made;
     return ANTIPHON_OK;
 }
@@ -71,6 +67,24 @@ static void forget_first(struct history *history)
         history->older_n--;
 }
 
+/* Most talks are short: the list grows as it is needed. */
+static bool make_room(struct history *history)
+{
+    size_t cap = history->cap ? history->cap * 2 : FIRST_ITEMS;
+    struct item *item;
+
+    if (history->n < history->cap)
+        return true;
+    if (cap > history->max)
+        cap = history->max;
+    item = realloc(history->item, cap * sizeof(*item));
+    if (!item)
+        return false;
+    history->item = item;
+    history->cap = cap;
+    return true;
+}
+
 /* Takes over item's texts, also on failure. */
 static enum antiphon_status push(struct history *history, struct item *item, uint64_t *id)
 {
@@ -82,6 +96,10 @@ static enum antiphon_status push(struct history *history, struct item *item, uin
     }
     if (history->n == history->max)
         forget_first(history);
+    if (!make_room(history)) {
+        item_clear(item);
+        return ANTIPHON_ENOMEM;
+    }
     at = history->older ? history->older_n : history->n;
     memmove(&history->item[at + 1], &history->item[at], (history->n - at) * sizeof(*history->item));
     item->id = ++history->next_id;

@@ -150,10 +150,13 @@ void session_set_handle(struct session *session, uint64_t handle)
 
 static enum antiphon_status session_init(struct session *session)
 {
+    char key[SESSION_MAX_KEY];
     unsigned owner;
     enum antiphon_status status;
 
-    status = session_make_key(session->agent, session->user, session->id, session->key);
+    status = session_make_key(session->agent, session->user, session->id, key);
+    if (!status && !(session->key = strdup(key)))
+        status = ANTIPHON_ENOMEM;
     if (!status)
         status = tool_state_new(&session->state);
     if (!status)
@@ -235,6 +238,8 @@ void session_free(struct session *session)
     tool_state_unref(session->state);
     if (session->claimed)
         directory_release(session->runtime->directory, session->key);
+    free(session->said.mark);
+    free(session->key);
     free(session->resumption);
     free(session->resumption_for);
     free(session->in_flight);

@@ -64,7 +64,9 @@ static void on_output_transcript(struct session *session, const struct antiphon_
 
     if (event->len == 0 || !on_content(session))
         return;
-    if (said->marks_n < SESSION_MAX_MARKS)
+    if (!said->mark)
+        said->mark = calloc(SESSION_MAX_MARKS, sizeof(*said->mark));
+    if (said->mark && said->marks_n < SESSION_MAX_MARKS)
         said->mark[said->marks_n++] = (struct session_mark){said->transcript.len, said->audio_ms};
     buf_append(&said->transcript, event->data, event->len);
     session_tell(session, event);

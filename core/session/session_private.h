@@ -33,7 +33,7 @@ struct session_said {
     struct buf user;       /* input transcript */
     struct buf transcript; /* output transcript */
     struct buf text;       /* text parts */
-    struct session_mark mark[SESSION_MAX_MARKS];
+    struct session_mark *mark; /* owned: SESSION_MAX_MARKS, from the first transcript on */
     size_t marks_n;
     char *usage, *grounding, *reason; /* owned */
 };
@@ -73,7 +73,7 @@ struct session {
 
     uint64_t handle;
     char *user, *id;             /* owned */
-    char key[SESSION_MAX_KEY];
+    char *key;                   /* owned */
     const struct agent *agent;   /* borrowed */
     const char *backend;
     struct profile profile;

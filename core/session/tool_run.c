@@ -46,6 +46,7 @@ void tool_runs_deinit(struct tool_runs *runs)
 {
     for (size_t i = 0; i < runs->n; i++)
         run_deinit(&runs->run[i]);
+    free(runs->run);
     *runs = (struct tool_runs){
         .next_number = runs->next_number, .batch = runs->batch, .apart = runs->apart};
 }
@@ -117,6 +118,10 @@ enum antiphon_status tool_runs_add(struct tool_runs *runs, const struct antiphon
         return ANTIPHON_EEXISTS;
     if (runs->n == TOOL_RUN_MAX_OPEN)
         return ANTIPHON_EBUSY;
+    if (!runs->run)
+        runs->run = calloc(TOOL_RUN_MAX_OPEN, sizeof(*runs->run));
+    if (!runs->run)
+        return ANTIPHON_ENOMEM;
     struct tool_run *made = &runs->run[runs->n];
     *made = (struct tool_run){.number = runs->next_number + 1, .batch = runs->batch};
     enum antiphon_status status = run_init(made, call);

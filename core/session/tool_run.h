@@ -49,7 +49,7 @@ struct tool_run {
     bool repeated;        /* it was answered before: nothing of it is recorded again */
 };
 struct tool_runs { /* start zeroed */
-    struct tool_run run[TOOL_RUN_MAX_OPEN];
+    struct tool_run *run; /* owned: TOOL_RUN_MAX_OPEN of them, from the first call on */
     size_t n;
     uint64_t next_number, batch;
     uint32_t due; /* calls of the newest batch that are still to be added: it is not answered before */
