@@ -290,6 +290,19 @@ void session_activate(struct session *session, struct client *client)
     session_want(session);
 }
 
+/* Newest first by number, which is given at the upgrade: two shards may tell of two sockets in the other order. */
+static void insert(struct session *session, struct client *client)
+{
+    struct client **at = &session->clients;
+
+    while (*at && (*at)->number > client->number)
+        at = &(*at)->next;
+    client->session = session;
+    client->next = *at;
+    *at = client;
+    session->clients_n++;
+}
+
 enum antiphon_status session_attach(struct session *session, struct client *client)
 {
     if (session->clients_n >= SESSION_MAX_CLIENTS)
@@ -299,14 +312,14 @@ enum antiphon_status session_attach(struct session *session, struct client *clie
              client->wants_audio ? "true" : "false");
     log_debug("sample", "Client #%s connected, audio mode: %s", session->user,
               client->wants_audio ? "true" : "false");
-    client->session = session;
-    client->next = session->clients;
-    session->clients = client;
-    session->clients_n++;
+    insert(session, client);
     timer_stop(session->shard, &session->linger_timer);
     if (session->loaded)
         session_greet(session, client);
-    activate(session, client, false);
+    if (session->clients == client)
+        activate(session, client, false);
+    else
+        session_tell_client(session, client, &EVENT_INIT(EVENT_TAKEN_OVER));
     session_want(session);
     session_notice_step(session);
     return ANTIPHON_OK;
