@@ -17,6 +17,7 @@
 
 #define SESSION_MAX_SAID_BYTES (4u * 1024 * 1024)
 #define SESSION_MAX_MARKS 256
+#define SESSION_MAX_PENDING 16
 #define SESSION_INVOCATION_SIZE (ID_UUID_SIZE + 2)
 
 /* Where in the transcript the speech had come to when so much audio had been sent. */
@@ -111,6 +112,7 @@ struct session {
     struct timer tools_timer;
     struct timer hold_timer;     /* while it runs no results go to the model */
     uint64_t connection;         /* number of the connection to the model; 0: none yet */
+    struct tool_run *pending;    /* owned; SESSION_MAX_PENDING calls that the model no longer waits for, or NULL */
     struct session_again *again; /* owned; calls of an earlier process that run again before the session is loaded */
     unsigned again_n;
     bool ending;                 /* shutdown: no new connection */
@@ -196,6 +198,15 @@ void session_tell_tool(struct session *session, const struct tool_run *run, cons
 void session_tool_ended(struct session *session, struct tool_run *run); /* state and response are final */
 void session_give_up_job(struct tool_run *run);
 void session_take_delta(struct tool_run *run); /* from its job, before that is given up */
+
+/* session_pending.c: calls of LONG_RUNNING tools */
+struct tool_result;
+void session_pend_tool(struct session *session, struct tool_run *run); /* one that has just begun, if it is one */
+bool session_pending_result(struct session *session, const struct tool_result *result) MUST_CHECK; /* false: not one */
+bool session_pending_cancel(struct session *session, const char *id) MUST_CHECK;
+uint64_t session_pending_deadline(const struct session *session); /* 0: none */
+void session_pending_expire(struct session *session, uint64_t now);
+void session_pending_drop(struct session *session, const char *reason);
 
 /* session_tool_cancel.c */
 void session_on_tool_cancel(struct session *session, const char *id);

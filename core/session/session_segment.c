@@ -295,6 +295,7 @@ void session_want(struct session *session)
         if (session->turn.state != TURN_IDLE)
             session_turn(session, TURN_IN_LOST);
         session_drop_tools(session, "left");
+        session_pending_drop(session, "left");
         drop_waiting(session);
         session_segment(session, SEGMENT_IN_UNWANT, (struct segment_facts){0});
     }

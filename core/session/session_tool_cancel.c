@@ -46,6 +46,8 @@ void session_on_tool_cancel(struct session *session, const char *id)
     if (run) {
         take_back(session, run);
         session_answer_tools(session);
+    } else if (id && session_pending_cancel(session, id)) {
+        session_answer_tools(session); /* its deadline */
     } else if (call && call->undo) {
         tool_job_undo(tool_memory_take_undo(call));
     }

@@ -42,7 +42,7 @@ void session_tool_ended(struct session *session, struct tool_run *run)
 {
     const char *state = tool_run_state_name(run->state);
 
-    if (run->repeated)
+    if (run->repeated || run->pended)
         return;
     if (run->state == TOOL_FAILED)
         metrics_add(METRIC_tool_failures, 1);
@@ -126,6 +126,7 @@ static void start_job(struct session *session, struct tool_run *run)
     if (!tool_job_start(session->runtime, &options, on_tool_result, &job)) {
         run->job = job;
         session_tell_tool(session, run, "running", NULL, 0);
+        session_pend_tool(session, run);
         return;
     }
     buf_init(&why, MAX_WHY_BYTES);
@@ -374,13 +375,17 @@ static void on_tools_timer(void *ctx)
         else if (run->state == TOOL_ASKING)
             session_ask_expired(session, run);
     }
+    session_pending_expire(session, now);
     session_answer_tools(session);
 }
 
 static void arm(struct session *session)
 {
     uint64_t due = tool_runs_deadline(&session->tools), now = clock_now_ms();
+    uint64_t pending = session_pending_deadline(session);
 
+    if (pending && (!due || pending < due))
+        due = pending;
     timer_stop(session->shard, &session->tools_timer);
     if (due)
         timer_start(session->shard, &session->tools_timer, due > now ? due - now : 0, on_tools_timer, session);
@@ -482,6 +487,8 @@ static void on_tool_result(struct session *session, struct session_message *mess
         tell_undone(session, result);
         return;
     }
+    if (!run && session_pending_result(session, result))
+        return;
     if (!run || run->state != TOOL_RUNNING || !run->job) {
         metrics_add(METRIC_tool_results_dropped, !result->progress);
         return;
@@ -527,7 +534,7 @@ void session_drop_tools(struct session *session, const char *reason)
     while (tool_runs_take_batch(&session->tools, &none, over, session))
         buf_reset(&none);
     buf_deinit(&none);
-    timer_stop(session->shard, &session->tools_timer);
+    arm(session); /* for those that nobody waits for */
     session_record_flush(session);
 }
 
@@ -545,8 +552,9 @@ void session_forget_tools(struct session *session)
 
 void session_tools_deinit(struct session *session)
 {
-    timer_stop(session->shard, &session->tools_timer);
     session_drop_tools(session, "left");
+    session_pending_drop(session, "left");
+    timer_stop(session->shard, &session->tools_timer);
     tool_runs_deinit(&session->tools);
     session_forget_tools(session);
     for (size_t i = 0; session->quotas && i < session->agent->tools_n; i++)

@@ -46,6 +46,7 @@ struct tool_run {
     void *undo;           /* the caller's */
     char *delta;          /* owned; JSON object: the state that it has changed; NULL: none */
     bool confirmed;       /* the owner has agreed to these arguments */
+    bool pended;          /* it goes on, and is answered as pending */
     bool repeated;        /* it was answered before: nothing of it is recorded again */
 };
 struct tool_runs { /* start zeroed */

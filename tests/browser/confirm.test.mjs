@@ -20,7 +20,7 @@ async function start(t, deadlines = '') {
   mkdirSync(path.join(folder, 'agents/helper'), { recursive: true });
   mkdirSync(path.join(folder, 'plugins'));
   writeFileSync(path.join(folder, 'agents/helper/root_agent.yaml'), agent);
-  writeFileSync(path.join(folder, 'antiphon.yaml'), `plugins: {life_tools: {log: ${folder}/log}}\n${deadlines}`);
+  writeFileSync(path.join(folder, 'antiphon.yaml'), `plugins: {life_tools: {isolation: thread, log: ${folder}/log}}\n${deadlines}`);
   copyFileSync(path.join(build, 'tests/plugins/life_tools.so'), path.join(folder, 'plugins/life_tools.so'));
   const sim = await startSim(t);
   const args = ['--agents', path.join(folder, 'agents'), '--plugins', path.join(folder, 'plugins')];

@@ -50,12 +50,12 @@ for (const model of [waits, goesOn]) {
     const client = await server.client('v1');
     client.text('cancel nap {"ms":9000}');
     await client.next(toolState('nap', 'cancelled'));
-    await server.untilLog('nap cancelled');
     await server.untilJournal(([row]) => row.state === 'cancelled' && row.reason === 'taken_back');
     await client.next((frame) => frame.turn_complete);
     client.text('hello');
     await hears(client, 'You said: hello'); // the talk goes on
     assert.deepEqual(await responses(sim), []);
+    assert.ok(!server.log().includes('nap done'));
   });
 
   test(`${model}: of two calls one is taken back`, async (t) => {
@@ -209,6 +209,23 @@ test('a kill: what ran is marked, what only reads runs again, the model is told'
   assert.match(told, /Whether it has had an effect is not known/);
   assert.match(told, /rested/);
   await back.leave();
+});
+
+test('tools in a process of their own live by the same rules', async (t) => {
+  const { sim, server } = await withTools(t, { model: goesOn, isolation: 'process' }, `rules:\n${onText('book it',
+    calls({ id: 'b-1', name: 'book', args: { ms: 0 } }, { id: 'n-1', name: 'nap', args: { ms: 9000 } }, { id: 'p-1', name: 'transfer', args: { amount: 500 } }))}${onText('no',
+    send({ toolCallCancellation: { ids: ['b-1', 'n-1'] } }))}`);
+  const client = await server.client('v1');
+  client.text('book it');
+  const { confirm } = await client.next((frame) => frame.confirm);
+  assert.equal(confirm.question, 'Really so much?');
+  client.send({ type: 'confirm', nonce: confirm.nonce, allow: true });
+  await client.next(toolState('transfer', 'done'));
+  await answered(sim, 2);
+  client.text('no');
+  await client.next(toolState('nap', 'cancelled'));
+  await server.untilJournal((rows) => rows.map(({ state }) => state).join() === 'undone,cancelled,done');
+  assert.deepEqual((await responses(sim)).flat().map(({ id }) => id).sort(), ['b-1', 'p-1']);
 });
 
 test('policies of the agent', async (t) => {

@@ -152,8 +152,8 @@ static inline void kit_write_files(unsigned shards)
               KIT_AGENT("echo_agent", "echo-1",
                         "tools: [{name: get_time}, {name: slow_time}, {name: hang}, {name: twice}, {name: late}, {name: refuse},\n"
                         "  {name: book}, {name: nap}, {name: keep}, {name: background}, {name: pay}, {name: transfer}, "
-                        "{name: tally}, {name: stuck}]\n")
-              KIT_LIVE ",\n  tools: {tally: {calls_per_turn: 2}, nap: {deadline_ms: 10000, concurrency: 2}, keep: {deadline_ms: 10000},\n"
+                        "{name: tally}, {name: stuck}, {name: journey}]\n")
+              KIT_LIVE ",\n  tools: {tally: {calls_per_turn: 2}, nap: {deadline_ms: 10000, concurrency: 2}, keep: {deadline_ms: 10000}, journey: {deadline_ms: 1500},\n"
                        "    book: {deadline_ms: 10000}, late: {confirm: never}}}\n");
     kit_write("agents/voice/root_agent.yaml", KIT_AGENT("voice_agent", "voice-1", "") KIT_LIVE "-voice}\n");
 }

@@ -191,6 +191,7 @@ static void one_of_two_is_cancelled(void **unused)
     kit_say(fd, "!call nap {\"ms\":9000};call nap {\"ms\":100}");
     kit_until(fd, STATE("nap", "running"));
     kit_until(fd, STATE("nap", "running"));
+    until_logged("nap run {\"ms\":9000}");
     kit_say(fd, "!cancel call-1");
     kit_until(fd, STATE("nap", "cancelled"));
     kit_until(fd, "results: [{\\\"id\\\":\\\"call-2\\\",\\\"name\\\":\\\"nap\\\",\\\"response\\\":{\\\"result\\\":\\\"rested\\\"}}]");
@@ -352,6 +353,55 @@ static void a_deadline_is_kept(void **unused)
     assert_null(strstr(frame, "at last"));
     expect_journal("call-1", "stuck failed deadline");
     expect_journal("call-2", "hang failed deadline");
+}
+
+/* ---- long running ---- */
+
+static void a_long_call_is_pending_and_its_result_is_told_later(void **unused)
+{
+    int fd = kit_join(ours, V1);
+
+    (void)unused;
+    kit_say(fd, "!call journey {\"ms\":300}");
+    assert_non_null(strstr(kit_until(fd, "results: "), "{\\\"status\\\":\\\"pending\\\""));
+    kit_until(fd, "\"turn_complete\"");
+    kit_say(fd, "hello");
+    kit_until(fd, "echo: hello");
+    kit_until(fd, STATE("journey", "done"));
+    const char *frame = kit_until(fd, "echo: ");
+    assert_non_null(strstr(frame, "`journey`"));
+    assert_non_null(strstr(frame, "rested"));
+    expect_journal("call-1", "journey done -");
+}
+
+static void a_long_call_ends_with_its_deadline_or_when_it_is_taken_back(void **unused)
+{
+    int fd = kit_join(ours, V1);
+
+    (void)unused;
+    kit_say(fd, "!call journey {\"ms\":9000};call journey {\"ms\":9000}");
+    kit_until(fd, "results: ");
+    kit_until(fd, "\"turn_complete\"");
+    say_json(fd, "{\"type\":\"stop\"}");
+    kit_say(fd, "!cancel call-1;say well;complete");
+    kit_until(fd, STATE("journey", "cancelled"));
+    kit_until(fd, STATE("journey", "failed"));
+    assert_non_null(strstr(kit_until(fd, "echo: "), "did not finish in time"));
+    expect_journal("call-1", "journey cancelled taken_back");
+    expect_journal("call-2", "journey failed deadline");
+}
+
+static void a_long_call_ends_with_the_conversation(void **unused)
+{
+    int fd = kit_join(ours, V1);
+
+    (void)unused;
+    kit_say(fd, "!call journey {\"ms\":9000}");
+    kit_until(fd, "results: ");
+    until_logged("journey run");
+    kit_leave(fd);
+    until_logged("journey cancelled");
+    expect_journal("call-1", "journey cancelled left");
 }
 
 /* ---- policies ---- */
@@ -564,6 +614,9 @@ int main(void)
         TEST(a_result_outlives_an_interruption),
         TEST(stop_stops_all_and_the_model_is_told),
         TEST(a_deadline_is_kept),
+        TEST(a_long_call_is_pending_and_its_result_is_told_later),
+        TEST(a_long_call_ends_with_its_deadline_or_when_it_is_taken_back),
+        TEST(a_long_call_ends_with_the_conversation),
         TEST(limits_of_the_agent),
         TEST(a_confirmed_call_runs),
         TEST(a_denied_call_does_not_run),

@@ -23,14 +23,15 @@ live:
 `;
 
 // A folder with agent, plugins and settings.
-export function makeHome(t, { model = goesOn, policies = '{}', settings = '' } = {}) {
+// isolation: of the plugins; in a process of their own they cannot write what they do to a file.
+export function makeHome(t, { model = goesOn, policies = '{}', settings = '', isolation = 'thread' } = {}) {
   const home = folder('antiphon-tools-');
   const write = (name, text) => {
     mkdirSync(path.dirname(path.join(home, name)), { recursive: true });
     writeFileSync(path.join(home, name), text);
   };
   write('agents/helper/root_agent.yaml', agent(model, policies));
-  write('antiphon.yaml', `plugins:\n  life_tools: {log: ${home}/log}\n  time_tools: {slow_ms: 50}\n${settings}`);
+  write('antiphon.yaml', `plugins:\n  life_tools: {isolation: ${isolation}, log: ${home}/log}\n  time_tools: {isolation: ${isolation}, slow_ms: 50}\n${settings}`);
   mkdirSync(path.join(home, 'plugins'));
   for (const name of ['life_tools', 'time_tools'])
     copyFileSync(path.join(build, 'tests/plugins', `${name}.so`), path.join(home, 'plugins', `${name}.so`));
