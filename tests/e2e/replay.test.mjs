@@ -32,7 +32,9 @@ const pages = {
 
 function makeScene(scenario) {
   if (!scenario.tools) {
-    const place = makePlace({ agents: { google_search_agent: searchAgent() }, files: pages });
+    // Frame for frame: the original joins nothing.
+    const settings = 'audio:\n  join_ms: 0\n';
+    const place = makePlace({ agents: { google_search_agent: searchAgent() }, files: pages, settings });
     return { place, args: ['--static', `${place.folder}/static`] };
   }
   const place = makePlace({ agents: { time_agent: timeAgent }, settings: 'plugins:\n  time_tools:\n    slow_ms: 1000\n' });
