@@ -121,3 +121,12 @@ test('the time zone that a user told holds in later conversations', async (t) =>
   const other = await server.client('v1', { query, user: 8 });
   assert.equal((await call(other, 'clock')).time_zone, 'UTC');
 });
+
+test('the demonstration shows the assistant without a key', async (t) => {
+  const server = await startServer({ key: null, args: ['--demo'] });
+  t.after(() => server.stop());
+  const client = await server.client('v1', { query });
+  client.text('tool calculator {"expression": "1250*1.05^10"}');
+  await client.next((frame) => frame.turn_complete);
+  assert.match(client.raw.join(''), /2036\.11828347/);
+});
