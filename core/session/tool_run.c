@@ -333,6 +333,10 @@ static void remove_batch(struct tool_runs *runs, uint64_t batch, tool_runs_over_
         run_deinit(run);
     }
     runs->n = kept;
+    if (kept > 0)
+        return;
+    free(runs->run); /* most sessions never have a call again for a long while */
+    runs->run = NULL;
 }
 
 bool tool_runs_take_batch(struct tool_runs *runs, struct buf *results, tool_runs_over_fn *over,
