@@ -8,7 +8,7 @@
 
 #define MAX_COMMANDS 32
 
-const struct command *const command_all[] = {&command_serve, &command_check, &command_runner, &command_version, NULL};
+const struct command *const command_all[] = {&command_serve, &command_check, &command_plugin, &command_runner, &command_version, NULL};
 
 static void usage(FILE *out)
 {

@@ -118,6 +118,26 @@ enum antiphon_status store_lock_open(const char *path, int *fd, struct err *err)
                    holder, path);
 }
 
+enum antiphon_status store_lock_holder(const char *path, long *pid, struct err *err)
+{
+    char name[PATH_MAX];
+    int len = snprintf(name, sizeof(name), "%s.lock", path);
+
+    if (len < 0 || (size_t)len >= sizeof(name))
+        return set_path_err(err, path, ENAMETOOLONG);
+    int file = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0 && errno != ENOENT)
+        return set_path_err(err, path, errno);
+    bool held = file >= 0 && flock(file, LOCK_SH | LOCK_NB) != 0;
+    long holder = held ? read_holder(file) : 0;
+    if (file >= 0)
+        close(file);
+    if (holder <= 0)
+        return err_set(err, ANTIPHON_ENOTFOUND, "no server uses the database %s", path);
+    *pid = holder;
+    return ANTIPHON_OK;
+}
+
 void store_lock_close(int fd)
 {
     if (fd >= 0)

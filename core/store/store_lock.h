@@ -10,5 +10,7 @@ enum antiphon_status store_lock_resolve(const char *path, char **resolved,
                                         struct err *err) MUST_CHECK;
 /* EEXISTS: another process has it (its id is named); EDENIED: the folder cannot be written. */
 enum antiphon_status store_lock_open(const char *path, int *fd, struct err *err) MUST_CHECK;
+/* The process that has it. ENOTFOUND: none has. path is resolved. */
+enum antiphon_status store_lock_holder(const char *path, long *pid, struct err *err) MUST_CHECK;
 void store_lock_close(int fd); /* -1 is legal */
 #endif
