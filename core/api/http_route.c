@@ -22,7 +22,10 @@ static void tell_plugin(void *ctx, const struct isolate_report *report)
         buf_printf(&reply->body, " (started again %u times)", report->restarts);
     if (report->state == ISOLATE_BACKING_OFF)
         buf_printf(&reply->body, ", next start in %llu ms", (unsigned long long)report->retry_in_ms);
-    buf_printf(&reply->body, "%s%s\n", report->reason[0] ? ": " : "", report->reason);
+    buf_printf(&reply->body, "%s%s", report->reason[0] ? ": " : "", report->reason);
+    if (report->refused[0])
+        buf_printf(&reply->body, "; a newer file was refused: %s", report->refused);
+    buf_puts(&reply->body, "\n");
 }
 
 /* Ready means: the store takes records. A plugin that fails is told, but others talk on without it. */

@@ -47,15 +47,24 @@ static int parse_audio(const char *text, enum client_audio *audio)
     return 0;
 }
 
-/* One without them would promise what it cannot do. They come back with their plugin. */
-static bool has_its_tools(struct runtime *runtime, const struct agent *agent)
+static bool is_there(const char *what, const char *name, bool there, const struct agent *agent)
 {
-    for (size_t i = 0; i < agent->tools_n; i++) {
-        if (registry_tool(runtime->registry, agent->tools[i].name))
-            continue;
-        log_warn("agent", "agent=%s a conversation was refused: its tool %s is not there", agent->folder,
-                 agent->tools[i].name);
+    if (!there)
+        log_warn("agent", "agent=%s a conversation was refused: its %s %s is not there", agent->folder, what, name);
+    return there;
+}
+
+/* One without its model or tools would promise what it cannot do. They come back with their plugin. */
+static bool is_whole(struct runtime *runtime, const struct agent *agent)
+{
+    const char *model = agent->live.provider;
+
+    if (!is_there("model", model, registry_model(runtime->registry, model) != NULL, agent))
         return false;
+    for (size_t i = 0; i < agent->tools_n; i++) {
+        const char *name = agent->tools[i].name;
+        if (!is_there("tool", name, registry_tool(runtime->registry, name) != NULL, agent))
+            return false;
     }
     return true;
 }
@@ -78,7 +87,7 @@ static int parse(struct runtime *runtime, const struct ws_upgrade *upgrade, stru
     options->agent = agent ? agents_find(runtime->agents, agent) : agents_default(runtime->agents);
     if (!options->agent)
         return 404;
-    if (!has_its_tools(runtime, options->agent))
+    if (!is_whole(runtime, options->agent))
         return 503;
     return parse_audio(ws_upgrade_query(upgrade, "audio"), &options->audio);
 }

@@ -16,6 +16,7 @@
 #include "command/command.h"
 #include "command/demo.h"
 #include "command/options.h"
+#include "command/reload.h"
 #include "command/services.h"
 #include "net/http_client.h"
 #include "net/listener.h"
@@ -35,6 +36,7 @@ struct server {
     struct assembly assembly;
     struct runtime runtime;
     struct demo *demo;
+    struct reload *reload;
     struct services *services;
     struct http_client *http;
     struct static_files *files;
@@ -261,6 +263,8 @@ static enum antiphon_status start(struct server *server, const struct config_fla
     services_starting(server->services);
     status = start_shards(server, &err);
     services_started(server->services);
+    if (!status)
+        status = reload_start(&server->assembly, &server->reload, &err);
 out:
     if (status)
         report_fault(report, NULL, 0, 0, "", "%s", err.text[0] ? err.text : status_name(status));
@@ -286,6 +290,7 @@ static void stop(struct server *server)
     if (server->started > 0)
         end_sessions(server);
     isolate_stop(server->assembly.isolate); /* while what plugins may ask for in shutdown() is there */
+    reload_stop(server->reload);
     services_close(server->services);
     tool_jobs_set_phase(TOOL_JOBS_ENDING);
     if (runtime->pool)
@@ -338,13 +343,15 @@ static int run(int argc, char **argv)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread, which inherit it */
     raise_files();
     report_init(&report);
     if (start(server, &flags, &report) == ANTIPHON_OK) {
         fputs(buf_text(&report.text), stderr);
         announce(server);
-        (void)sigwait(&signals, &caught);
+        while (sigwait(&signals, &caught) == 0 && caught == SIGHUP)
+            reload_now(server->reload);
         log_info("serve", "stopping");
         exit_code = COMMAND_OK;
     } else {

@@ -155,6 +155,7 @@ void isolate_stop(struct isolate *isolate)
         return;
     pthread_mutex_lock(&isolate->lock);
     isolate->stopping = true;
+    pthread_cond_broadcast(&isolate->changed);
     pthread_mutex_unlock(&isolate->lock);
     isolate_wake(isolate);
     pthread_join(isolate->thread, NULL);
@@ -209,8 +210,12 @@ static enum antiphon_status wait_for(struct isolate *isolate, struct isolate_gen
     bool failed;
 
     pthread_mutex_lock(&isolate->lock);
-    while (!(failed = has_failed(gen, err)) && !gen->registered)
+    while (!(failed = has_failed(gen, err)) && !gen->registered && !isolate->stopping)
         pthread_cond_wait(&isolate->changed, &isolate->lock);
+    if (!failed && !gen->registered) {
+        err_set(err, ANTIPHON_EUNAVAILABLE, "start: the server is ending");
+        failed = true;
+    }
     pthread_mutex_unlock(&isolate->lock);
     return failed ? err->status : ANTIPHON_OK;
 }
@@ -234,50 +239,73 @@ enum antiphon_status isolate_load(struct isolate *isolate, const char *const *di
 
 /* ---- reports ---- */
 
-static void report(struct isolate_gen *gen, isolate_each_fn *fn, void *ctx)
+/* What is told of one plugin. */
+struct shown {
+    struct isolate_gen *gen;
+    struct isolate_gen *refused; /* a newer one that never worked; NULL: none */
+};
+
+static void report(const struct shown *shown, isolate_each_fn *fn, void *ctx)
 {
+    struct isolate_gen *gen = shown->gen;
     uint64_t now = clock_now_ms();
-    struct err why;
+    struct err why, refused = {0};
 
     pthread_mutex_lock(&gen->lock);
     bool failing = gen->state == ISOLATE_BACKING_OFF || gen->state == ISOLATE_BROKEN;
-    struct isolate_report shown = {.name = gen->name,
-                                   .version = gen->version ? gen->version : "",
-                                   .state = gen->state,
-                                   .pid = gen->pid,
-                                   .generation = gen->number,
-                                   .restarts = gen->restarts,
-                                   .retry_in_ms = gen->state == ISOLATE_BACKING_OFF && gen->retry_ms > now
-                                                      ? gen->retry_ms - now
-                                                      : 0};
+    struct isolate_report told = {.name = gen->name,
+                                  .version = gen->version ? gen->version : "",
+                                  .state = gen->state,
+                                  .pid = gen->pid,
+                                  .generation = gen->number,
+                                  .restarts = gen->restarts,
+                                  .retry_in_ms = gen->state == ISOLATE_BACKING_OFF && gen->retry_ms > now
+                                                     ? gen->retry_ms - now
+                                                     : 0};
     why = gen->why;
     pthread_mutex_unlock(&gen->lock);
-    shown.reason = failing ? why.text : "";
-    fn(ctx, &shown);
+    if (shown->refused) {
+        pthread_mutex_lock(&shown->refused->lock);
+        refused = shown->refused->why;
+        pthread_mutex_unlock(&shown->refused->lock);
+    }
+    told.reason = failing ? why.text : "";
+    told.refused = refused.text;
+    fn(ctx, &told);
 }
 
 static int by_name(const void *a, const void *b)
 {
-    const struct isolate_gen *const *one = a, *const *two = b;
+    const struct shown *one = a, *two = b;
 
-    return strcmp((*one)->name, (*two)->name);
+    return strcmp(one->gen->name, two->gen->name);
+}
+
+/* With the isolate's lock; generations come newest first. */
+static void collect(struct isolate_gen *gen, struct shown *shown, size_t *n)
+{
+    size_t at = 0;
+
+    while (at < *n && strcmp(shown[at].gen->name, gen->name) != 0)
+        at++;
+    if (at == *n && *n < MAX_SHOWN) {
+        shown[(*n)++] = (struct shown){gen, NULL};
+    } else if (at < *n && !shown[at].gen->registered && gen->registered) {
+        shown[at].refused = shown[at].gen;
+        shown[at].gen = gen;
+    }
 }
 
 void isolate_each(struct isolate *isolate, isolate_each_fn *fn, void *ctx)
 {
-    struct isolate_gen *shown[MAX_SHOWN];
+    struct shown shown[MAX_SHOWN];
     size_t n = 0;
 
     pthread_mutex_lock(&isolate->lock);
-    for (struct isolate_gen *gen = isolate->gens; gen && n < MAX_SHOWN; gen = gen->next) {
-        bool known = false;
-        for (size_t i = 0; i < n; i++)
-            known = known || strcmp(shown[i]->name, gen->name) == 0;
-        if (!known)
-            shown[n++] = gen;
-    }
+    for (struct isolate_gen *gen = isolate->gens; gen; gen = gen->next)
+        collect(gen, shown, &n);
     pthread_mutex_unlock(&isolate->lock);
     qsort(shown, n, sizeof(shown[0]), by_name);
     for (size_t i = 0; i < n; i++)
-        report(shown[i], fn, ctx);
+        report(&shown[i], fn, ctx);
 }

@@ -37,6 +37,7 @@ struct isolate_report {
     const char *name, *version;
     enum isolate_state state;
     const char *reason;      /* of BACKING_OFF and BROKEN, else "" */
+    const char *refused;     /* why a newer file was not taken, "" if there is none */
     int pid;                 /* 0: no process */
     unsigned generation;     /* from 1 */
     unsigned restarts;       /* of this generation */
@@ -62,14 +63,14 @@ void isolate_free(struct isolate *isolate);
 struct isolate_limits {
     uint64_t memory; /* bytes; 0: ISOLATE_MEMORY */
 };
-/* Finds, checks and starts the plugin and waits until it is registered. err is one line as registry_load()'s, with the
+/* One thread at a time, any one. Finds, checks and starts the plugin and waits until it is registered. err is one line as registry_load()'s, with the
  * steps sandbox and self_test besides. One that fails leaves a report with state BROKEN behind. A plugin that is there
  * already is replaced. */
 enum antiphon_status isolate_load(struct isolate *isolate, const char *const *dirs, const char *name,
                                   const struct isolate_limits *limits, struct err *err) MUST_CHECK;
 
 typedef void isolate_each_fn(void *ctx, const struct isolate_report *report);
-/* Any thread. The newest generation of each plugin, sorted by name. */
+/* Any thread. The newest generation of each plugin that ever worked, else the newest; sorted by name. */
 void isolate_each(struct isolate *isolate, isolate_each_fn *fn, void *ctx);
 const char *isolate_state_name(enum isolate_state state); /* such as "backing off" */
 #endif

@@ -343,6 +343,7 @@ void isolate_gen_on_ready(struct isolate_gen *gen, const struct runner_message *
     pthread_cond_broadcast(&gen->isolate->changed);
     pthread_mutex_unlock(&gen->isolate->lock);
     isolate_call_send_waiting(gen);
-    if (gen->number > 1 && gen->restarts == 0)
-        log_info("plugin", "%s: version %s is offered to new conversations", gen->name, gen->version);
+    if (gen->restarts == 0)
+        log_info("plugin", "%s: version %s is offered to new conversations, from process %d", gen->name, gen->version,
+                 gen->pid);
 }

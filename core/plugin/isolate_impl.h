@@ -133,6 +133,8 @@ void isolate_ask_to_end(struct isolate_gen *gen);
 enum antiphon_status isolate_send(struct isolate_gen *gen, const struct runner_message *message);
 /* Any thread: to that incarnation, or not at all. */
 void isolate_reply(struct isolate_gen *gen, unsigned incarnation, const struct runner_message *message);
+/* [plugins] Counts anew what comes unasked, every ten seconds. */
+void isolate_turn_window(struct isolate_gen *gen, uint64_t now_ms);
 void isolate_on_socket(struct isolate_gen *gen, uint32_t events); /* [plugins] */
 void isolate_drop_queue(struct isolate_gen *gen);                 /* with the gen's lock */
 void isolate_wake(struct isolate *isolate);                       /* any thread */

@@ -158,16 +158,21 @@ static void dispatch(struct isolate_gen *gen, const struct runner_message *messa
     }
 }
 
+void isolate_turn_window(struct isolate_gen *gen, uint64_t now_ms)
+{
+    if (now_ms < gen->window_ms + WINDOW_MS)
+        return;
+    if (gen->lines_dropped)
+        log_warn("plugin", "%s: %u lines of its log were dropped", gen->name, gen->lines_dropped);
+    gen->window_ms = now_ms;
+    gen->messages = gen->lines = gen->lines_dropped = 0;
+    gen->output_bytes = 0;
+}
+
 /* Whatever a runner sends unasked has a limit. */
 static void count(struct isolate_gen *gen, uint64_t now_ms)
 {
-    if (now_ms - gen->window_ms >= WINDOW_MS) {
-        if (gen->lines_dropped)
-            log_warn("plugin", "%s: %u lines of its log were dropped", gen->name, gen->lines_dropped);
-        gen->window_ms = now_ms;
-        gen->messages = gen->lines = gen->lines_dropped = 0;
-        gen->output_bytes = 0;
-    }
+    isolate_turn_window(gen, now_ms);
     if (++gen->messages > ISOLATE_MAX_MESSAGES)
         isolate_kill(gen, "floods the server with messages");
 }

@@ -320,6 +320,8 @@ static void give_up(struct isolate_gen *gen, const char *how)
 
     (void)snprintf(why, sizeof(why), "%s%.480s", gen->said ? "" : "init: its process ", how);
     (void)isolate_call_fail_all(gen, why);
+    close(gen->image); /* it will not be started again */
+    gen->image = -1;
     set_state(gen, ISOLATE_BROKEN, why);
 }
 
@@ -447,6 +449,7 @@ static void tick_running(struct isolate_gen *gen, uint64_t now_ms)
 {
     bool busy = false, idle = false;
 
+    isolate_turn_window(gen, now_ms);
     if (gen->asked_to_end) {
         if (since(gen->started_ms, now_ms) > ISOLATE_END_MS)
             isolate_kill(gen, "did not end in time");
