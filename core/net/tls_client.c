@@ -5,12 +5,26 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
 static SSL_CTX *context; /* [main] writes it before and after all shards */
+
+/* Reading a system's certificates takes longer than all else at start (140 of them: 35 ms), and
+ * nobody needs them before the first connection to a model. */
+static pthread_t trust_thread;
+static pthread_mutex_t trust_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t trust_there = PTHREAD_COND_INITIALIZER;
+static atomic_bool trusts;
+#define BACKGROUND_NICE 5
+
 static int server_index = -1, sessions_index = -1;
 
 static struct tls_client_session *find(struct tls_client_sessions *sessions, const char *server)
@@ -54,6 +68,51 @@ static void free_text(void *parent, void *text, CRYPTO_EX_DATA *data, int index,
     OPENSSL_free(text);
 }
 
+/* What SSL_CTX_set_default_verify_paths() does, but that the environment is read now, before other
+ * threads. What cannot be read shows as certificates that are not trusted. */
+static const char *trust_path(const char *variable, const char *fallback)
+{
+    const char *path = getenv(variable);
+
+    return path && *path ? path : fallback;
+}
+
+static void *load_trust(void *file)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE); /* listening comes first */
+    (void)SSL_CTX_load_verify_file(context, file);
+    ERR_clear_error();
+    free(file);
+    pthread_mutex_lock(&trust_lock);
+    atomic_store(&trusts, true);
+    pthread_cond_broadcast(&trust_there);
+    pthread_mutex_unlock(&trust_lock);
+    return NULL;
+}
+
+static bool start_loading(void)
+{
+    char *file = strdup(trust_path(X509_get_default_cert_file_env(), X509_get_default_cert_file()));
+
+    (void)SSL_CTX_load_verify_dir(
+        context, trust_path(X509_get_default_cert_dir_env(), X509_get_default_cert_dir()));
+    ERR_clear_error();
+    if (file && pthread_create(&trust_thread, NULL, load_trust, file) == 0)
+        return true;
+    free(file);
+    return false;
+}
+
+static void wait_for_trust(void)
+{
+    if (atomic_load_explicit(&trusts, memory_order_acquire))
+        return;
+    pthread_mutex_lock(&trust_lock);
+    while (!atomic_load(&trusts))
+        pthread_cond_wait(&trust_there, &trust_lock);
+    pthread_mutex_unlock(&trust_lock);
+}
+
 enum antiphon_status tls_client_init(struct err *err)
 {
     assert(!context);
@@ -74,16 +133,20 @@ enum antiphon_status tls_client_init(struct err *err)
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(context, on_session);
     SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\x08http/1.1", 9);
-    /* Reads SSL_CERT_FILE and SSL_CERT_DIR itself. */
-    if (SSL_CTX_set_default_verify_paths(context) != 1) {
-        tls_client_deinit();
-        return err_set(err, ANTIPHON_EUNAVAILABLE, "cannot load the trusted certificates");
+    if (!start_loading()) {
+        SSL_CTX_free(context);
+        context = NULL;
+        return err_set(err, ANTIPHON_EUNAVAILABLE, "cannot start a thread");
     }
     return ANTIPHON_OK;
 }
 
 void tls_client_deinit(void)
 {
+    if (!context)
+        return;
+    pthread_join(trust_thread, NULL);
+    atomic_store(&trusts, false);
     SSL_CTX_free(context);
     context = NULL;
 }
@@ -113,6 +176,7 @@ SSL *tls_client_new(struct tls_client_sessions *sessions, int fd, const char *ho
 
     if (!ssl)
         return NULL;
+    wait_for_trust();
     copy = OPENSSL_strdup(server);
     if (!copy || !SSL_set_ex_data(ssl, server_index, copy)) {
         OPENSSL_free(copy);

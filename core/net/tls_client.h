@@ -5,7 +5,8 @@
 #include <openssl/ssl.h>
 #include "base/err.h"
 
-/* [main] Before the first shard, after the last. */
+/* [main] Before the first shard, after the last. The certificates are read by a thread; a
+ * connection that is made before it is done waits for it. */
 enum antiphon_status tls_client_init(struct err *err) MUST_CHECK;
 void tls_client_deinit(void);
 
