@@ -130,3 +130,44 @@ test('the demonstration shows the assistant without a key', async (t) => {
   await client.next((frame) => frame.turn_complete);
   assert.match(client.raw.join(''), /2036\.11828347/);
 });
+
+const rules = `plugins:
+  guard:
+    rules:
+      - {name: dragons, at: [user_text], pattern: dragon, ignore_case: true, action: refuse, reason: No dragons here.}
+      - {name: cards, at: [user_text], pattern: '\\b[0-9]{12}([0-9]{4})\\b', action: rewrite, replacement: '[card $1]'}
+      - {name: keep, at: [before_tool], tools: [forget], action: refuse, reason: Notes are kept here.}
+      - {name: still, at: [before_tool], tools: [clock], pattern: Berlin, action: answer, answer: {time: 'noon'}}
+      - {name: hide, at: [after_tool], tools: [calc*], argument: result, pattern: '38[.]97', action: rewrite, replacement: much}
+      - {name: feet, at: [before_tool], tools: [convert_unit], pattern: feet, action: watch}
+`;
+
+test('the guard refuses, rewrites, answers and watches', async (t) => {
+  const { sim, server } = await start(t, { config: rules });
+  const client = await server.client('v1', { query });
+  assert.match(await client.ask('my card is 1234567890123456'), /^You said: my card is \[card 3456\]/);
+  client.text('a Dragon, please');
+  await client.next((frame) => JSON.stringify(frame).includes('No dragons here.'));
+  assert.deepEqual(await call(client, 'forget', { id: 'x' }), { error: 'Notes are kept here.' });
+  assert.deepEqual(await call(client, 'clock', { time_zone: 'Berlin' }), { time: 'noon' });
+  assert.deepEqual(await call(client, 'calculator', { expression: '12.99*3' }), { result: 'much' });
+  assert.deepEqual(await call(client, 'convert_unit', { value: 1, from: 'feet', to: 'cm' }), { result: '30.48', unit: 'cm' });
+  await server.logged(/rule feet saw a match at before_tool of convert_unit/);
+  assert.ok(!JSON.stringify(await sim.sent()).includes('Dragon'));
+  assert.ok(!server.err.includes('1234567890123456'));
+});
+
+test('the same in processes of their own', async (t) => {
+  const isolated = ['calculator', 'clock', 'notes'].map((name) => `  ${name}:\n    isolation: process\n`).join('');
+  const { server } = await start(t, { config: `${rules}    isolation: process\n${isolated}` });
+  const client = await server.client('v1', { query });
+  assert.deepEqual(await call(client, 'calculator', { expression: '2^0.5', digits: 20 }), { result: '1.4142135623730950488' });
+  assert.deepEqual(await call(client, 'convert_unit', { value: 100, from: 'celsius', to: 'fahrenheit' }),
+    { result: '212', unit: 'fahrenheit' });
+  assert.deepEqual(await call(client, 'clock', { time_zone: 'Berlin' }), { time: 'noon' });
+  assert.equal((await call(client, 'clock', { time_zone: 'America/New_York' })).time_zone, 'America/New_York');
+  await call(client, 'remember', { text: '우산은 현관에 있다' });
+  assert.equal((await call(client, 'recall', { query: '우산이' })).notes[0].text, '우산은 현관에 있다');
+  await call(client, 'set_reminder', { text: 'turn off the oven', in_seconds: 1 });
+  assert.match(await client.answer(), /is due now: "turn off the oven"/);
+});
