@@ -29,6 +29,8 @@
 
 #define SUMMARY "Serves the web client and its WebSocket protocols until SIGTERM or SIGINT."
 #define END_MS 2000        /* for sessions to end */
+#define HOOK_THREADS 4
+#define HOOK_JOBS 1000
 #define POOL_END_MS 500    /* for tools to end */
 #define WANTED_FILES 65536 /* descriptors */
 
@@ -187,6 +189,8 @@ static enum antiphon_status open_parts(struct server *server, struct err *err)
     if (!status)
         status = pool_new("tools", config->limits.tool_threads, config->limits.tool_jobs, &server->runtime.pool);
     if (!status)
+        status = pool_new("hooks", HOOK_THREADS, HOOK_JOBS, &server->runtime.hooks);
+    if (!status)
         status = store_open(&store, &server->runtime.store, err);
     if (!status)
         status = services_open(&server->runtime, server->http, &server->services);
@@ -295,6 +299,8 @@ static void stop(struct server *server)
     tool_jobs_set_phase(TOOL_JOBS_ENDING);
     if (runtime->pool)
         ended = pool_free(runtime->pool, POOL_END_MS);
+    if (runtime->hooks)
+        ended = pool_free(runtime->hooks, POOL_END_MS) && ended;
     tool_jobs_set_phase(TOOL_JOBS_CLOSED);
     if (runtime->store)
         store_close(runtime->store);

@@ -5,6 +5,7 @@
 
 #include "base/alarm.h"
 #include "net/upstream.h"
+#include "session/hook_call.h"
 #include "session/session_plugin.h"
 #include "session/sessions.h"
 #include "session/tool_job.h"
@@ -81,6 +82,13 @@ static enum antiphon_status service_state_set(void *ctx, struct antiphon_call *c
 {
     (void)ctx;
     return tool_job_state_set(call, key, json, len);
+}
+
+static void service_decide(void *ctx, struct antiphon_check *check, enum antiphon_verdict verdict, const char *text,
+                           size_t len)
+{
+    (void)ctx;
+    hook_call_decide(check, verdict, text, len);
 }
 
 /* ---- connections to models: on the loop's thread, which outlives them ---- */
@@ -245,6 +253,7 @@ enum antiphon_status services_open(struct runtime *runtime, struct http_client *
                                          .publish = service_publish,
                                          .state_get = service_state_get,
                                          .state_set = service_state_set,
+                                         .decide = service_decide,
                                          .emit = service_emit,
                                          .wake = service_wake,
                                          .ws_open = service_ws_open,

@@ -26,6 +26,7 @@ struct history {
     size_t n, cap, max;
     size_t older_n; /* of them, from the front: by history_add_older() */
     bool older;     /* such a one is being added */
+    bool late;      /* by history_add_late() */
     uint64_t next_id;
 };
 
@@ -101,6 +102,9 @@ static enum antiphon_status push(struct history *history, struct item *item, uin
         return ANTIPHON_ENOMEM;
     }
     at = history->older ? history->older_n : history->n;
+    /* What was looked at before it was kept comes late, and belongs where it was said. */
+    while (history->late && item->time > 0 && at > history->older_n && history->item[at - 1].time > item->time)
+        at--;
     memmove(&history->item[at + 1], &history->item[at], (history->n - at) * sizeof(*history->item));
     item->id = ++history->next_id;
     history->item[at] = *item;
@@ -290,6 +294,17 @@ enum antiphon_status history_add_older(struct history *history, const char *even
     history->older = true;
     status = history_add(history, event_data, len, NULL);
     history->older = false;
+    return status;
+}
+
+enum antiphon_status history_add_late(struct history *history, const char *event_data, size_t len,
+                                      uint64_t *item)
+{
+    enum antiphon_status status;
+
+    history->late = true;
+    status = history_add(history, event_data, len, item);
+    history->late = false;
     return status;
 }
 

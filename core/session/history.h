@@ -17,6 +17,9 @@ void history_free(struct history *history);
  * id of what was added, 0 for nothing. EINVAL: not an event; the caller may go on without it. */
 enum antiphon_status history_add(struct history *history, const char *event_data, size_t len,
                                  uint64_t *item) MUST_CHECK;
+/* The same for one that comes later than others which were said after it: it goes where its time puts it. */
+enum antiphon_status history_add_late(struct history *history, const char *event_data, size_t len,
+                                      uint64_t *item) MUST_CHECK;
 /* One that was stored before all that history_add() was given: what is loaded while the talk already runs. In order; what
  * does not fit any more beside the newer ones is forgotten, oldest first. */
 enum antiphon_status history_add_older(struct history *history, const char *event_data, size_t len) MUST_CHECK;

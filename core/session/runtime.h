@@ -20,6 +20,7 @@ struct runtime {
     struct isolate *isolate;          /* NULL: no plugin has a process of its own */
     struct store *store;
     struct pool *pool;                /* tools */
+    struct pool *hooks;               /* workers of their own, so that slow tools delay no hook */
     struct directory *directory;
     struct shard *shards[SHARD_MAX];  /* each put down by its own shard before anybody can know of it */
     unsigned shards_n;

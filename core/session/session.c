@@ -197,6 +197,7 @@ enum antiphon_status session_new(struct sessions *sessions, const struct agent *
     buf_init(&made->said.user, SESSION_MAX_SAID_BYTES);
     buf_init(&made->said.transcript, SESSION_MAX_SAID_BYTES);
     buf_init(&made->said.text, SESSION_MAX_SAID_BYTES);
+    session_speech_init(made);
     if (made->user && made->id)
         status = session_init(made);
     if (status) {
@@ -234,6 +235,9 @@ void session_free(struct session *session)
     waiting_deinit(&session->waiting);
     notices_deinit(&session->notices);
     joiner_deinit(&session->joiner);
+    session_checks_deinit(session);
+    session_texts_deinit(session);
+    session_speech_deinit(session);
     history_free(session->history);
     tool_state_unref(session->state);
     if (session->claimed)
@@ -252,7 +256,7 @@ void session_free(struct session *session)
  * would be pulled from under it. */
 void session_maybe_end(struct session *session)
 {
-    if (session->clients || session->commits || !session->loaded || session->in_model || session->conn ||
+    if (session->clients || session->commits || session->checks_n || !session->loaded || session->in_model || session->conn ||
         session->todo || segment_pending(&session->segment) || timer_active(&session->linger_timer))
         return;
     log_debug("session", "session=%s ends", session->id);

@@ -72,28 +72,36 @@ static void wait_for_model(struct session *session, const struct antiphon_event 
         metrics_add(METRIC_upstream_audio_dropped, dropped);
 }
 
-static void on_text(struct session *session, const struct client_input *input)
+void session_take_text(struct session *session, const char *text, size_t len)
 {
     bool live = segment_live(&session->segment) && session->conn && !session->waiting.first;
     uint64_t item = 0;
 
-    log_debug("sample", "[CLIENT TO AGENT]: %.*s", (int)input->len, input->data);
-    if (!live && !waiting_has_room(&session->waiting, input->len)) {
+    if (!live && !waiting_has_room(&session->waiting, len)) {
         refuse_waiting(session);
         return;
     }
-    session_record_user_text(session, input->data, input->len, &item);
+    session_record_user_text(session, text, len, &item);
     if (live) {
-        send_text(session, input->data, input->len, item);
+        send_text(session, text, len, item);
         return;
     }
     struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TEXT);
-    event.data = input->data;
-    event.len = input->len;
+    event.data = text;
+    event.len = len;
     history_hide(session->history, item, true);
     wait_for_model(session, &event, item);
     if (session->loaded)
         session_segment(session, SEGMENT_IN_TEXT, (struct segment_facts){0});
+}
+
+static void on_text(struct session *session, const struct client_input *input)
+{
+    log_debug("sample", "[CLIENT TO AGENT]: %.*s", (int)input->len, input->data);
+    if (!session_hooked(session, ANTIPHON_HOOK_USER_TEXT))
+        session_take_text(session, input->data, input->len);
+    else if (!session_look_at_text(session, input->data, input->len))
+        refuse_waiting(session);
 }
 
 static void pass_media(struct session *session, const struct antiphon_event *event)

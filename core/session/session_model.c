@@ -54,8 +54,22 @@ static void on_text(struct session *session, const struct antiphon_event *event)
     }
     if (event->len == 0 || !on_content(session))
         return;
+    if (session_hooked(session, ANTIPHON_HOOK_OUTPUT_TRANSCRIPT)) {
+        session_speech_add(session, SPEECH_TEXT, event->data, event->len);
+        return;
+    }
     buf_append(&session->said.text, event->data, event->len);
     session_tell(session, event);
+}
+
+void session_mark(struct session *session, int64_t audio_ms)
+{
+    struct session_said *said = &session->said;
+
+    if (!said->mark)
+        said->mark = calloc(SESSION_MAX_MARKS, sizeof(*said->mark));
+    if (said->mark && said->marks_n < SESSION_MAX_MARKS)
+        said->mark[said->marks_n++] = (struct session_mark){said->transcript.len, audio_ms};
 }
 
 static void on_output_transcript(struct session *session, const struct antiphon_event *event)
@@ -64,18 +78,26 @@ static void on_output_transcript(struct session *session, const struct antiphon_
 
     if (event->len == 0 || !on_content(session))
         return;
-    if (!said->mark)
-        said->mark = calloc(SESSION_MAX_MARKS, sizeof(*said->mark));
-    if (said->mark && said->marks_n < SESSION_MAX_MARKS)
-        said->mark[said->marks_n++] = (struct session_mark){said->transcript.len, said->audio_ms};
+    if (session_hooked(session, ANTIPHON_HOOK_OUTPUT_TRANSCRIPT)) {
+        session_speech_add(session, SPEECH_OUTPUT, event->data, event->len);
+        return;
+    }
+    session_mark(session, said->audio_ms);
     buf_append(&said->transcript, event->data, event->len);
     session_tell(session, event);
 }
 
 static void on_input_transcript(struct session *session, const struct antiphon_event *event)
 {
-    if (event->len > 0) {
+    bool looked_at = session_hooked(session, ANTIPHON_HOOK_INPUT_TRANSCRIPT);
+
+    if (event->len > 0)
         session_turn(session, TURN_IN_SPEECH);
+    if (looked_at && event->len > 0)
+        session_speech_add(session, SPEECH_INPUT, event->data, event->len);
+    if (looked_at)
+        return;
+    if (event->len > 0) {
         buf_append(&session->said.user, event->data, event->len);
     }
     session_tell(session, event);

@@ -24,6 +24,9 @@ static void pending_clear(struct tool_run *pending)
     free(pending->args);
     free(pending->shown);
     free(pending->response);
+    free(pending->ready);
+    free(pending->delta);
+    free(pending->result);
     *pending = (struct tool_run){0};
 }
 
@@ -52,6 +55,7 @@ void session_pend_tool(struct session *session, struct tool_run *run)
                                  .id = strdup(run->id),
                                  .name = strdup(run->name),
                                  .args = strdup(run->args),
+                                 .ready = run->ready ? strdup(run->ready) : NULL,
                                  .shown = run->shown ? strdup(run->shown) : NULL};
     if (!pending->id || !pending->name || !pending->args || (run->shown && !pending->shown)) {
         pending_clear(pending);
@@ -64,7 +68,7 @@ void session_pend_tool(struct session *session, struct tool_run *run)
     (void)tool_run_finish(run, ANTIPHON_OK, pending_text, sizeof(pending_text) - 1);
 }
 
-static struct tool_run *find(struct session *session, uint64_t number)
+struct tool_run *session_pending_find(struct session *session, uint64_t number)
 {
     for (size_t i = 0; session->pending && i < SESSION_MAX_PENDING; i++) {
         if (session->pending[i].id && session->pending[i].number == number)
@@ -95,6 +99,8 @@ static void end(struct session *session, struct tool_run *pending, bool tell_mod
 {
     const char *state = tool_run_state_name(pending->state);
 
+    if (pending->delta)
+        session_record_delta(session, pending->delta);
     if (pending->state == TOOL_FAILED)
         metrics_add(METRIC_tool_failures, 1);
     session_record_tool(session, pending, state);
@@ -109,7 +115,7 @@ static void end(struct session *session, struct tool_run *pending, bool tell_mod
 bool session_pending_result(struct session *session, const struct tool_result *result)
 {
     static const char unasked[] = "The tool asked for the owner's agreement too late; it did not run.";
-    struct tool_run *pending = find(session, result->number);
+    struct tool_run *pending = session_pending_find(session, result->number);
     struct tool_memory_call *call;
     struct tool_job *undo;
 
@@ -126,12 +132,19 @@ bool session_pending_result(struct session *session, const struct tool_result *r
         call->undo = undo;
     else
         tool_job_forget(undo);
+    pending->job = NULL;
     if (result->status == ANTIPHON_ECONFIRM)
-        (void)tool_run_finish(pending, ANTIPHON_EDENIED, unasked, sizeof(unasked) - 1);
+        session_tool_result(session, pending, ANTIPHON_EDENIED, unasked, sizeof(unasked) - 1);
     else
-        (void)tool_run_finish(pending, result->status, result->text, result->len);
-    pending->reason = pending->state == TOOL_FAILED ? "error" : NULL;
-    end(session, pending, true);
+        session_tool_result(session, pending, result->status, result->text, result->len);
+    return true;
+}
+
+bool session_pending_ended(struct session *session, struct tool_run *run)
+{
+    if (!session->pending || run < session->pending || run >= session->pending + SESSION_MAX_PENDING)
+        return false;
+    end(session, run, true);
     return true;
 }
 
@@ -172,7 +185,7 @@ void session_pending_expire(struct session *session, uint64_t now)
 
     for (size_t i = 0; session->pending && i < SESSION_MAX_PENDING; i++) {
         struct tool_run *pending = &session->pending[i];
-        if (!pending->id || pending->deadline_ms > now)
+        if (!pending->id || !pending->deadline_ms || pending->deadline_ms > now)
             continue;
         log_warn("tool", "session=%s tool=%s call=%s ran past its deadline", session->id, pending->name, pending->id);
         session_give_up_job(pending);

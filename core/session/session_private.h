@@ -3,6 +3,7 @@
 #define SESSION_SESSION_PRIVATE_H
 #include "base/id.h"
 #include "session/history.h"
+#include "session/hook_chain.h"
 #include "session/hold.h"
 #include "session/joiner.h"
 #include "session/notice.h"
@@ -49,6 +50,36 @@ struct session_again;
 struct session_records {
     struct store_record *record; /* owned array; ids and texts owned too */
     size_t n, cap;
+};
+
+#define SESSION_MAX_CHECKS 256 /* things that hooks look at, at the same time; more: as if the hooks had failed */
+
+/* What hooks have come to think: PASS: text is what was asked; REWRITE, ANSWER: the new text; REFUSE: the reason. */
+typedef void session_checked_fn(struct session *session, uint64_t cookie, enum antiphon_verdict verdict,
+                                const char *text, size_t len);
+struct session_question {
+    enum antiphon_hook_point point;
+    const char *text;                  /* copied, as the rest */
+    size_t len;
+    const char *tool, *call_id, *args; /* or NULL */
+    session_checked_fn *done;
+    uint64_t cookie;
+};
+
+/* What a turn ends with. */
+struct turn_end {
+    char *reason, *grounding; /* owned */
+    bool any;                 /* there was an answer */
+    uint64_t turn;
+};
+
+/* In this order; up to TEXT: deltas of speech or text. */
+enum speech_kind { SPEECH_INPUT, SPEECH_OUTPUT, SPEECH_TEXT, SPEECH_RECORD_INPUT, SPEECH_RECORD_OUTPUT, SPEECH_COMPLETE };
+struct session_speech {
+    struct buf held[SPEECH_TEXT + 1];  /* no whole sentence yet */
+    struct speech_item *first, *last;  /* owned */
+    unsigned n;
+    bool stepping;
 };
 
 /* What every frame of audio touches comes first: with thousands of sessions each of these lines is fetched from
@@ -116,6 +147,14 @@ struct session {
     struct session_again *again; /* owned; calls of an earlier process that run again before the session is loaded */
     unsigned again_n;
     bool ending;                 /* shutdown: no new connection */
+
+    struct session_check *checks; /* owned; what hooks are looking at */
+    unsigned checks_n;
+    uint64_t last_check;
+    struct timer checks_timer;
+    struct session_text *texts;  /* owned; typed, oldest first; hooks look at the first */
+    unsigned texts_n;
+    struct session_speech speech;
 };
 
 /* session_out.c: to the active client */
@@ -130,7 +169,31 @@ void session_tell_state(struct session *session, const char *state);
 void session_greet(struct session *session, struct client *client); /* hello and history */
 void session_drop_audio(struct session *session);
 
+/* session_hooks.c */
+bool session_hooked(const struct session *session, enum antiphon_hook_point point);
+/* question->done follows, perhaps before this returns; not if the session ends. */
+void session_check(struct session *session, const struct session_question *question);
+void session_checks_deinit(struct session *session);
+
+/* session_texts.c: false: too many texts wait */
+bool session_look_at_text(struct session *session, const char *text, size_t len) MUST_CHECK;
+void session_texts_deinit(struct session *session);
+
+/* session_speech.c: only if a hook looks on, or something waits here */
+bool session_speech_waits(const struct session *session);
+void session_speech_add(struct session *session, enum speech_kind kind, const char *text, size_t len);
+void session_speech_end_input(struct session *session);
+void session_speech_end_output(struct session *session, bool interrupted);
+/* True: it takes end over, and session_complete_turn() follows. */
+bool session_speech_end_turn(struct session *session, struct turn_end *end) MUST_CHECK;
+void session_speech_init(struct session *session);
+void session_speech_deinit(struct session *session);
+
+/* session_model.c: what comes next of the transcript is heard when so much audio has been played */
+void session_mark(struct session *session, int64_t audio_ms);
+
 /* session_turn.c */
+void session_complete_turn(struct session *session, struct turn_end *end); /* frees what end has */
 void session_turn(struct session *session, enum turn_input input);
 void session_apply_turn(struct session *session, unsigned actions);
 
@@ -140,6 +203,9 @@ void session_record_user_text(struct session *session, const char *text, size_t 
 void session_record_notice(struct session *session, const struct notice *notice, const char *text, uint64_t *item);
 void session_record_input(struct session *session);
 void session_record_output(struct session *session, bool interrupted);
+/* The same at once, with the time when it was said (0: now). */
+void session_write_input(struct session *session, double time);
+void session_write_output(struct session *session, bool interrupted, double time);
 void session_record_interrupted(struct session *session);
 void session_record_call(struct session *session, const struct tool_run *run);
 void session_record_response(struct session *session, const struct tool_run *run);
@@ -151,7 +217,7 @@ void session_record_tool(struct session *session, const struct tool_run *run, co
 /* Hands everything over; session_tools_committed() follows with that number. 0: nothing follows (not durable). */
 uint64_t session_record_launch(struct session *session);
 /* The end of the turn; hands everything over. The ticket is 0 if nothing waits for a commit (not durable). */
-uint64_t session_record_complete(struct session *session);
+uint64_t session_record_complete(struct session *session, const struct turn_end *end);
 void session_record_flush(struct session *session); /* not before the session is loaded */
 void session_record_deinit(struct session *session);
 void session_said_reset(struct session *session);
@@ -178,6 +244,9 @@ void session_send_waiting(struct session *session); /* after READY */
 /* A whole message for the model, which is connected; false: it was not taken. */
 bool session_send_text(struct session *session, const char *text, size_t len, uint64_t item);
 
+/* A typed text that no hook has anything against. */
+void session_take_text(struct session *session, const char *text, size_t len);
+
 /* session_notice.c */
 void session_notice_step(struct session *session); /* says the next one if it can be said now */
 void session_load_notices(struct session *session, const struct store_rows *rows);
@@ -199,10 +268,20 @@ void session_tool_ended(struct session *session, struct tool_run *run); /* state
 void session_give_up_job(struct tool_run *run);
 void session_take_delta(struct tool_run *run); /* from its job, before that is given up */
 
+void session_allow_tool(struct session *session, struct tool_run *run);
+void session_show_args(struct tool_run *run, const char *args); /* how everybody but the tool may see them */
+
+/* session_tool_hooks.c: past the hooks, perhaps later; session_allow_tool() or session_tool_ended() follows */
+void session_tool_checked(struct session *session, struct tool_run *run);
+void session_tool_result(struct session *session, struct tool_run *run, enum antiphon_status status, const char *text,
+                         size_t len);
+
 /* session_pending.c: calls of LONG_RUNNING tools */
 struct tool_result;
 void session_pend_tool(struct session *session, struct tool_run *run); /* one that has just begun, if it is one */
 bool session_pending_result(struct session *session, const struct tool_result *result) MUST_CHECK; /* false: not one */
+struct tool_run *session_pending_find(struct session *session, uint64_t number); /* NULL: not one */
+bool session_pending_ended(struct session *session, struct tool_run *run) MUST_CHECK; /* false: not one */
 bool session_pending_cancel(struct session *session, const char *id) MUST_CHECK;
 uint64_t session_pending_deadline(const struct session *session); /* 0: none */
 void session_pending_expire(struct session *session, uint64_t now);

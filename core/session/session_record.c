@@ -97,17 +97,22 @@ static char *kept_delta(const char *delta)
 static void record_event(struct session *session, struct event_stored *event, uint64_t *item)
 {
     struct store_record record = record_of(session, STORE_EVENT);
+    bool late = event->timestamp > 0;
     char id[ID_UUID_SIZE];
     struct buf text;
 
     id_uuid(id);
     event->id = id;
     event->invocation_id = session->invocation;
-    event->timestamp = record.timestamp;
+    if (late)
+        record.timestamp = event->timestamp;
+    else
+        event->timestamp = record.timestamp;
     event->state_delta = record.state_delta = kept_delta(event->state_delta);
     buf_init(&text, MAX_EVENT_BYTES);
     if (event_stored_print(event, &text) == ANTIPHON_OK && text.len > 0) {
-        if (history_add(session->history, text.data, text.len, item))
+        if (late ? history_add_late(session->history, text.data, text.len, item)
+                 : history_add(session->history, text.data, text.len, item))
             log_warn("session", "session=%s an event is missing in the running history", session->id);
         record.json_len = text.len;
         record.json = buf_take(&text);
@@ -119,7 +124,9 @@ static void record_event(struct session *session, struct event_stored *event, ui
         session->turn_lost = true;
         not_durable(session, "an event could not be written");
     }
-    event->id = NULL; /* was ours */
+    event->id = event->state_delta = NULL; /* were ours */
+    if (!late)
+        event->timestamp = 0;
     buf_deinit(&text);
 }
 
@@ -150,7 +157,15 @@ void session_record_notice(struct session *session, const struct notice *notice,
 
 void session_record_input(struct session *session)
 {
-    struct event_stored event = {.author = "user", .has_partial = true};
+    if (session_speech_waits(session) || session_hooked(session, ANTIPHON_HOOK_INPUT_TRANSCRIPT))
+        session_speech_end_input(session);
+    else
+        session_write_input(session, 0);
+}
+
+void session_write_input(struct session *session, double time)
+{
+    struct event_stored event = {.author = "user", .has_partial = true, .timestamp = time};
 
     if (session->said.user.len == 0)
         return;
@@ -177,8 +192,16 @@ static void cut_to_heard(struct session_said *said)
 
 void session_record_output(struct session *session, bool interrupted)
 {
+    if (session_speech_waits(session) || session_hooked(session, ANTIPHON_HOOK_OUTPUT_TRANSCRIPT))
+        session_speech_end_output(session, interrupted);
+    else
+        session_write_output(session, interrupted, 0);
+}
+
+void session_write_output(struct session *session, bool interrupted, double time)
+{
     struct session_said *said = &session->said;
-    struct event_stored event = {.author = session->agent->name, .has_partial = true};
+    struct event_stored event = {.author = session->agent->name, .has_partial = true, .timestamp = time};
 
     if (interrupted)
         cut_to_heard(said);
@@ -190,7 +213,7 @@ void session_record_output(struct session *session, bool interrupted)
         buf_reset(&said->transcript);
     }
     if (said->usage) {
-        struct event_stored usage = {.author = session->agent->name, .usage = said->usage};
+        struct event_stored usage = {.author = session->agent->name, .usage = said->usage, .timestamp = time};
         record_event(session, &usage, NULL);
         free(said->usage);
         said->usage = NULL;
@@ -441,14 +464,13 @@ uint64_t session_record_launch(struct session *session)
     return session->records.n > 0 && hand_over(session, 0, launch) ? launch : 0;
 }
 
-uint64_t session_record_complete(struct session *session)
+uint64_t session_record_complete(struct session *session, const struct turn_end *end)
 {
-    struct session_said *said = &session->said;
     struct event_stored event = {.author = session->agent->name, .turn_complete = true};
     uint64_t ticket;
 
-    event.turn_complete_reason = said->reason;
-    event.grounding = said->grounding;
+    event.turn_complete_reason = end->reason;
+    event.grounding = end->grounding;
     record_event(session, &event, NULL);
     begin_session(session);
     ticket = ++session->next_ticket;

@@ -75,7 +75,9 @@ void session_interrupt_tools(struct session *session)
 
     for (size_t i = 0; i < session->tools.n; i++) {
         struct tool_run *run = &session->tools.run[i];
-        if (run->state != TOOL_RUNNING || outlives_interruption(session, run))
+        /* REQUESTED: hooks are still looking at it. One that has ended keeps its result. */
+        if ((run->state != TOOL_RUNNING && run->state != TOOL_REQUESTED) || run->looked_at ||
+            outlives_interruption(session, run))
             continue;
         abort_run(session, run, "interrupted_by_user", text);
         any = true;

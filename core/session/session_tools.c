@@ -83,6 +83,10 @@ void session_give_up_job(struct tool_run *run)
     if (run->job)
         tool_job_cancel(run->job);
     run->job = NULL;
+    if (run->looked_at) { /* it had its effect already */
+        tool_job_undo(run->undo);
+        run->undo = NULL;
+    }
 }
 
 /* ---- run ---- */
@@ -195,8 +199,8 @@ static bool must_be_confirmed(const struct tool_run *run)
     return (run->tool->tool.flags & both) == ANTIPHON_TOOL_NEEDS_CONFIRMATION;
 }
 
-/* Its arguments are valid. */
-static void allow(struct session *session, struct tool_run *run)
+/* Its arguments are valid, and no hook has anything against them. */
+void session_allow_tool(struct session *session, struct tool_run *run)
 {
     struct buf why;
 
@@ -254,7 +258,7 @@ static void check(struct session *session, struct tool_run *run)
         session_fail_tool(session, run, ANTIPHON_EINVAL, "arguments", &why);
     } else {
         run->ready = buf_take(&args);
-        allow(session, run);
+        session_tool_checked(session, run);
     }
     buf_deinit(&args);
     buf_deinit(&why);
@@ -262,14 +266,16 @@ static void check(struct session *session, struct tool_run *run)
 
 /* ---- taken ---- */
 
-static void hide_secrets(struct tool_run *run)
+void session_show_args(struct tool_run *run, const char *args)
 {
     struct buf shown;
 
+    free(run->shown);
+    run->shown = NULL;
     if (!run->tool || !tool_secret_any(run->tool->schema))
         return;
     buf_init(&shown, TOOL_RUN_MAX_RESULT_BYTES);
-    if (tool_secret_hide_args(run->tool->schema, run->args, &shown) == ANTIPHON_OK)
+    if (tool_secret_hide_args(run->tool->schema, args, &shown) == ANTIPHON_OK)
         run->shown = buf_take(&shown);
     else
         run->shown = strdup("{}");
@@ -310,7 +316,7 @@ static void take(struct session *session, struct tool_run *run, bool stopped)
         return;
     id_uuid(run->row);
     find_tool(session, run);
-    hide_secrets(run);
+    session_show_args(run, run->args);
     run->scheduling = scheduling_of(session, run);
     session_record_call(session, run);
     session_record_tool(session, run, "requested");
@@ -503,9 +509,7 @@ static void on_tool_result(struct session *session, struct session_message *mess
     if (result->status == ANTIPHON_ECONFIRM) {
         confirm_wanted(session, run, result);
     } else {
-        (void)tool_run_finish(run, result->status, result->text, result->len);
-        run->reason = run->state == TOOL_FAILED ? "error" : NULL;
-        session_tool_ended(session, run);
+        session_tool_result(session, run, result->status, result->text, result->len);
     }
     session_answer_tools(session);
 }

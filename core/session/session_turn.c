@@ -26,26 +26,42 @@ static void on_first_byte_late(void *ctx)
                        EVENT_FLAG_RETRYABLE | EVENT_FLAG_ENDS_TALK);
 }
 
-static void complete(struct session *session)
+void session_complete_turn(struct session *session, struct turn_end *end)
 {
     struct antiphon_event event = EVENT_INIT(ANTIPHON_EV_TURN_COMPLETE);
-    uint64_t ticket;
+    uint64_t ticket, turn = session->turn.id;
 
-    if (session->said.reason && !session->said.any) {
+    session->turn.id = end->turn;
+    if (end->reason && !end->any) {
         char message[160];
-        (void)snprintf(message, sizeof(message), "The model ended the turn without an answer (%s).",
-                       session->said.reason);
+        (void)snprintf(message, sizeof(message), "The model ended the turn without an answer (%s).", end->reason);
         session_tell_error(session, "no_answer", message, "Say it in another way.", EVENT_FLAG_RETRYABLE);
     }
-    event.name = session->said.reason;
+    event.name = end->reason;
     metrics_add(METRIC_turns, 1);
-    ticket = session_record_complete(session);
+    ticket = session_record_complete(session, end);
     if (!ticket)
         event.flags |= EVENT_FLAG_NOT_SAVED;
     session_tell_held(session, &event, ticket);
+    session->turn.id = turn;
     session->turn_end_time = clock_wall();
     tool_state_end_turn(session->state);
+    free(end->reason);
+    free(end->grounding);
+    *end = (struct turn_end){0};
     session_said_reset(session);
+}
+
+static void complete(struct session *session)
+{
+    struct session_said *said = &session->said;
+    struct turn_end end = {said->reason, said->grounding, said->any, session->turn.id};
+
+    said->reason = NULL;
+    said->grounding = NULL;
+    said->any = false;
+    if (!session_speech_end_turn(session, &end))
+        session_complete_turn(session, &end);
 }
 
 static void interrupted(struct session *session)

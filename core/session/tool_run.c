@@ -36,6 +36,7 @@ static void run_deinit(struct tool_run *run)
     free(run->args);
     free(run->response);
     free(run->delta);
+    free(run->result);
     free(run->ready);
     free(run->shown);
     free(run->question);
@@ -238,6 +239,16 @@ bool tool_run_abort(struct tool_run *run, const char *text)
     run->state = TOOL_CANCELLED;
     buf_deinit(&out);
     return true;
+}
+
+void tool_run_replace(struct tool_run *run, const char *json, size_t len)
+{
+    char *copy = run->response ? strndup(json, len) : NULL;
+
+    if (!copy)
+        return;
+    free(run->response);
+    run->response = copy;
 }
 
 bool tool_run_cancel(struct tool_run *run)

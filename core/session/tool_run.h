@@ -45,6 +45,9 @@ struct tool_run {
     const char *reason;   /* static; why it failed or was cancelled, for the journal */
     void *undo;           /* the caller's */
     char *delta;          /* owned; JSON object: the state that it has changed; NULL: none */
+    bool looked_at;       /* RUNNING: it has ended, and hooks look at its result */
+    enum antiphon_status result_status; /* of finish(), while it is looked at */
+    char *result;         /* owned; the same */
     bool confirmed;       /* the owner has agreed to these arguments */
     bool pended;          /* it goes on, and is answered as pending */
     bool repeated;        /* it was answered before: nothing of it is recorded again */
@@ -72,6 +75,8 @@ void tool_run_ask(struct tool_run *run, uint64_t deadline_ms);
 /* The end of a call. status OK: text is a JSON value; objects stay, anything else becomes {"result": value}; not JSON: an error.
  * Other statuses: text is a message, {"error": text}. false: it was over already, nothing happened. */
 bool tool_run_finish(struct tool_run *run, enum antiphon_status status, const char *text, size_t len);
+/* Once it is over and answered: another response, a JSON object. Without memory the old one stays. */
+void tool_run_replace(struct tool_run *run, const char *json, size_t len);
 /* By the model. false: it was over already, there is nothing to stop; if its result still waits for the rest of the batch,
  * it is left out all the same. */
 bool tool_run_cancel(struct tool_run *run);

@@ -488,6 +488,34 @@ static void what_is_loaded_does_not_push_out_what_is_newer(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void what_comes_late_goes_where_it_was_said(void **state)
+{
+    static const char *const events[] = {
+        "{\"timestamp\":10,\"content\":{\"role\":\"user\",\"parts\":[{\"text\":\"one\"}]}}",
+        "{\"timestamp\":30,\"content\":{\"role\":\"user\",\"parts\":[{\"text\":\"three\"}]}}",
+        "{\"timestamp\":20,\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"two\"}]}}",
+        "{\"timestamp\":40,\"author\":\"clock\",\"content\":{\"role\":\"user\",\"parts\":[{\"text\":\"unsaid\"}]}}",
+    };
+    struct history *talk = NULL;
+    uint64_t item = 0;
+    struct buf out;
+
+    (void)state;
+    assert_int_equal(history_new(10, &talk), ANTIPHON_OK);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(history_add_late(talk, events[i], strlen(events[i]), &item), ANTIPHON_OK);
+    buf_init(&out, 4096);
+    assert_int_equal(history_print_model(talk, 0, &out), ANTIPHON_OK);
+    assert_string_equal(buf_text(&out), "[{\"role\":\"user\",\"parts\":[{\"text\":\"one\"}]},{\"role\":\"model\","
+                                        "\"parts\":[{\"text\":\"two\"}]},{\"role\":\"user\",\"parts\":[{\"text\":"
+                                        "\"three\"},{\"text\":\"unsaid\"}]}]");
+    buf_reset(&out);
+    assert_int_equal(history_print_client(talk, &out), ANTIPHON_OK);
+    assert_null(strstr(buf_text(&out), "unsaid")); /* a plugin's words to the model */
+    buf_deinit(&out);
+    history_free(talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +535,7 @@ int main(void)
         TEST(what_is_loaded_comes_before_what_was_typed_meanwhile),
         TEST(what_is_loaded_does_not_push_out_what_is_newer),
         TEST(the_oldest_are_forgotten),
+        TEST(what_comes_late_goes_where_it_was_said),
         TEST(at_least_one_is_kept),
         TEST(printing_has_a_bound),
         TEST(our_own_events),
