@@ -83,7 +83,7 @@ test('tool calls are rewritten, refused or answered, and so are their results', 
   assert.deepEqual(await call(browser, { key: 'k', hook: 'rewrite' }), { status: 0, value: 1 });
   assert.deepEqual(await call(browser, { key: 'rewritten' }), { status: 0, value: 1 });
   assert.deepEqual(await call(browser, { key: 'k', after: true }), { after: 'rewritten' });
-  assert.match((await call(browser, { key: 'k', hook: 'error' })).error, /could not be checked/);
+  assert.match((await call(browser, { key: 'k', hook: 'error' })).error, /could not be/);
   await server.stop();
 });
 
