@@ -194,11 +194,11 @@ enum antiphon_ws_kind {
 
 /* ---- outgoing HTTP --------------------------------------------------------------------------- */
 
-/* Secrets: in header values and in the body, {{secret:KEY}} stands for the value of the configuration
- * key KEY ("object.key" inside an object), which must be marked "writeOnly"; the host puts it in. A URL
- * never holds a secret.
- * Redirects are followed, at most three, from https to https only. Not so with secrets in the request or
- * if the manifest names hosts: the redirect is the answer then. */
+/* Secrets: in header values and in the body, {{secret:KEY}} stands for the value of the
+ * configuration key KEY ("object.key" inside an object), which must be marked "writeOnly"; the host
+ * puts it in. A URL never holds a secret. Redirects are followed, at most three, from https to
+ * https only. Not so with secrets in the request or if the manifest names hosts: the redirect is
+ * the answer then. */
 struct antiphon_http_request {
     uint32_t struct_size;
     uint32_t timeout_ms; /* whole transfer; 0: 10 s */
@@ -286,14 +286,18 @@ struct antiphon_tool {
 
 /* Where a hook looks on, and what `text` is there. */
 enum antiphon_hook_point {
-    ANTIPHON_HOOK_USER_TEXT = 1,     /* a typed message, before the model gets it; UTF-8 */
-    ANTIPHON_HOOK_INPUT_TRANSCRIPT,  /* an utterance of the user, before it is shown and stored; UTF-8.
-                                        The model has heard it already */
-    ANTIPHON_HOOK_OUTPUT_TRANSCRIPT, /* the same of the model; its audio is never delayed */
-    ANTIPHON_HOOK_BEFORE_TOOL,       /* arguments, valid, before the tool runs (and before anybody is asked
-                                        to confirm); JSON object */
-    ANTIPHON_HOOK_AFTER_TOOL         /* the result, before the model gets it; JSON object, an error is
-                                        {"error": text} */
+    /* A typed message, before the model gets it; UTF-8. */
+    ANTIPHON_HOOK_USER_TEXT = 1,
+    /* What the user said, a sentence at a time, before it is shown and stored; UTF-8. The model has
+     * heard it already. Deltas are gathered until a sentence has ended. */
+    ANTIPHON_HOOK_INPUT_TRANSCRIPT,
+    /* The same of the model, spoken or written. Its audio is never delayed. */
+    ANTIPHON_HOOK_OUTPUT_TRANSCRIPT,
+    /* Arguments, valid, before the tool runs and before anybody is asked to confirm; JSON object. */
+    ANTIPHON_HOOK_BEFORE_TOOL,
+    /* The result of a tool that ran, before the model gets it; JSON object, an error is
+     * {"error": text}. */
+    ANTIPHON_HOOK_AFTER_TOOL
 };
 #define ANTIPHON_HOOK_AT(point) (1u << (point)) /* bit of struct antiphon_hook.points */
 
@@ -301,13 +305,15 @@ enum antiphon_hook_point {
  * first opinion that is not PASS decides, and no further hook is asked. */
 enum antiphon_verdict {
     ANTIPHON_PASS = 0, /* no opinion */
-    ANTIPHON_REWRITE,  /* go on with this text (JSON object at the tool points; arguments are validated
-                          again) */
-    ANTIPHON_REFUSE,   /* text: the reason, for a person. USER_TEXT: the model never gets it, the user sees
-                          the reason. Transcripts: neither shown nor stored, and the model's answer is
-                          stopped. BEFORE_TOOL: the tool does not run, the model gets {"error": reason}.
-                          AFTER_TOOL: the model gets {"error": reason} instead of the result */
-    ANTIPHON_ANSWER    /* BEFORE_TOOL only: the tool does not run, this JSON value is its result */
+    /* Go on with this text; a JSON object at the tool points, arguments are validated again. */
+    ANTIPHON_REWRITE,
+    /* text: the reason, for a person. USER_TEXT: the model never gets it, the user sees the reason.
+     * Transcripts: neither shown nor stored, and the model's answer is stopped. BEFORE_TOOL: the
+     * tool does not run, the model gets {"error": reason}. AFTER_TOOL: the model gets that instead
+     * of the result. */
+    ANTIPHON_REFUSE,
+    /* BEFORE_TOOL only: the tool does not run, this JSON value is its result. */
+    ANTIPHON_ANSWER
 };
 
 struct antiphon_check {
@@ -424,10 +430,10 @@ struct antiphon_host {
     /* The plugin's own small data, which no other plugin sees and which outlives the process: per
      * user, or global with user_id NULL. Keys: UTF-8, 1 to 256 bytes; values: UTF-8, at most 64
      * KiB; at most 10,000 rows of one user (EBUSY). These block until it is done (milliseconds; at
-     * most 5 s, then ETIMEOUT) and are for workers, init(), shutdown() and the plugin's own
-     * threads; on loop and HTTP threads: EDENIED. put: OK means synced to disk; value NULL removes
-     * the row (OK if there was none). get copies the value and a NUL; ENOTFOUND; ETOOBIG: *len
-     * tells what is needed. find calls row for each, on this thread. */
+     * most 5 s, then ETIMEOUT) and are for workers, init() and the plugin's own threads; on loop
+     * and HTTP threads: EDENIED; once the server is stopping: EUNAVAILABLE. put: OK means synced to
+     * disk; value NULL removes the row (OK if there was none). get copies the value and a NUL;
+     * ENOTFOUND; ETOOBIG: *len tells what is needed. find calls row for each, on this thread. */
     enum antiphon_status (*store_get)(const struct antiphon_host *h, const char *user_id, const char *key,
                                       char *value, size_t size, size_t *len);
     enum antiphon_status (*store_put)(const struct antiphon_host *h, const char *user_id, const char *key,
@@ -495,23 +501,27 @@ ANTIPHON_EXPORT const struct antiphon_plugin *antiphon_plugin_v1(void);
 
 /* ---- the manifest ---------------------------------------------------------------------------- */
 
-/* Once in a plugin, at file scope: what can be known without running it. The argument is one JSON object,
- * written as it is, without quotes around it and without macros in it:
+/* Once in a plugin, at file scope: what can be known without running it. The argument is one JSON
+ * object, written as it is, without quotes around it and without macros in it:
  *   ANTIPHON_MANIFEST({"name": "hello", "version": "1.0.0", "tools": [...]});
  * Members:
  *   "name", "version", "description", "licence": text
- *   "tools": array of {"name", "description", "parameters": JSON Schema, "flags": ["read_only", "exclusive",
- *            "needs_confirmation", "long_running", "non_blocking", "keep_on_interrupt", "native"]}
+ *   "tools": array of {"name", "description", "parameters": JSON Schema, "flags": ["read_only",
+ *            "exclusive", "needs_confirmation", "long_running", "non_blocking",
+ *            "keep_on_interrupt", "native"]}
  *   "dynamic_tools": true if configuration or a server decides which tools there are
- *   "models": array of names; "hooks": array of "user_text", "input_transcript", "output_transcript",
- *            "before_tool", "after_tool"
+ *   "models": array of names
+ *   "hooks": array of "user_text", "input_transcript", "output_transcript", "before_tool",
+ *            "after_tool"
  *   "config": JSON Schema of the configuration
- *   "permissions": object: "http": true or an array of hosts ("api.example.com", "*.example.com") for
- *            host->http(); "private": true for ANTIPHON_HTTP_ALLOW_PRIVATE; "net": true for sockets of its own;
- *            "files": array of paths it reads; "files_write": likewise; "exec": true to start programs.
- *            What is not permitted is refused.
- * The loader refuses a plugin that registers something else than its manifest says. It lies in an ELF note
- * (ANTIPHON_NOTE_*), wrapped with the ABI the plugin was built against: {"abi":"1.0","manifest":{...}}.
+ *   "permissions": object: "http": true or an array of hosts ("api.example.com",
+ *            "*.example.com") for host->http(); "private": true for ANTIPHON_HTTP_ALLOW_PRIVATE;
+ *            "net": true for sockets of its own; "files": array of paths it reads;
+ *            "files_write": likewise; "exec": true to start programs. What is not permitted is
+ *            refused.
+ * The loader refuses a plugin that registers something else than its manifest says. It lies in an
+ * ELF note (ANTIPHON_NOTE_*), wrapped with the ABI the plugin was built against:
+ * {"abi":"1.0","manifest":{...}}.
  * ANTIPHON_MANIFEST_TEXT() takes the JSON as a string literal instead. */
 #define ANTIPHON_NOTE_SECTION ".note.antiphon"
 #define ANTIPHON_NOTE_OWNER "antiphon"
