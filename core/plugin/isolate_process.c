@@ -457,7 +457,7 @@ static void tick_running(struct isolate_gen *gen, uint64_t now_ms)
         if (since(gen->started_ms, now_ms) > ISOLATE_START_MS)
             isolate_fail(gen, "init: was not ready after %d s", ISOLATE_START_MS / 1000);
     } else if (gen->lost_ms && since(gen->lost_ms, now_ms) > LOST_MS) {
-        isolate_kill(gen, "closed its connection to the server");
+        isolate_kill(gen, "lost its connection to the server");
     } else if (is_overdue(gen, now_ms, &busy, &idle)) {
         isolate_kill(gen, "did not finish a call by its deadline");
     } else if (idle) {
