@@ -79,7 +79,7 @@ static bool answers(const cJSON *message, int64_t id)
 {
     const cJSON *its = member(message, "id");
 
-    return cJSON_IsNumber(its) && (int64_t)its->valuedouble == id && !member(message, "method");
+    return cJSON_IsNumber(its) && its->valuedouble == (double)id && !member(message, "method");
 }
 
 /* Takes the message; it, if it is the answer. */
