@@ -12,7 +12,9 @@
 #include "base/banned.h"
 
 #define MAX_PATTERN 256 /* bytes */
-#define MAX_REPETITION 256 /* product of a pattern's {n,m}: glibc copies the automaton that often */
+/* Product of a pattern's {n,m}, and of 2 for each + behind a group or another operator: glibc writes x+ as xx*, and copies
+ * the automaton that often. ((((a+)+)+)+)+ doubles with every +. */
+#define MAX_REPETITION 256
 /* That product times the operators that may match nothing: glibc's closures over them grow with its square.
  * (a?b?c?d?e?f?){1000} would take 283 MB, ((a*b*c*)*){1000} ten seconds. */
 #define MAX_PATTERN_COST 1024
@@ -229,9 +231,11 @@ static const char *pattern_fault(const char *pattern)
             fault = "has (?, which POSIX expressions lack";
         } else if (*at == '{') {
             repeats *= repetition(at + 1);
-            if (repeats > MAX_REPETITION)
-                fault = "repeats too often";
+        } else if (*at == '+' && at > pattern && strchr(")*+?}", at[-1])) {
+            repeats *= 2;
         }
+        if (repeats > MAX_REPETITION)
+            fault = "repeats too often";
         if (*at == '\0')
             break;
         loose += strchr("?*+|{", *at) != NULL;

@@ -34,6 +34,8 @@ static void fault(struct check *c, const char *fmt, ...)
     char text[MAX_MESSAGE + 1];
     va_list args;
 
+    if (done(c))
+        return; /* one value can have several faults: the bound holds for them too */
     c->faults++;
     if (c->dry || !c->report)
         return;

@@ -281,6 +281,9 @@ static void test_refused_patterns(void **state)
     refused("{\"pattern\":\"(a)\\\\1\"}", "escape");
     refused("{\"pattern\":\"((a{1,50}){1,50}){1,50}\"}", "repeats too often");
     refused("{\"pattern\":\"a{,30000}\"}", "repeats too often");
+    refused("{\"pattern\":\"a++++++++++++++++++\"}", "repeats too often");
+    refused("{\"pattern\":\"((((((((((a+)+)+)+)+)+)+)+)+)+)+\"}", "repeats too often");
+    refused("{\"pattern\":\"(a?b?c?d?e?f?){200}\"}", "repeats too often");
     valid("{\"pattern\":\"^([]{30000}.]|[[:alpha:]{]|\\\\{x)$\"}", "\"]\"");
 }
 
