@@ -171,6 +171,12 @@ void buf_truncate(struct buf *buf, size_t len)
     buf->data[len] = '\0';
 }
 
+enum antiphon_status buf_json_member(struct buf *buf, const char *name, const char *text)
+{
+    buf_printf(buf, "\"%s\":", name);
+    return buf_json_string(buf, text, strlen(text));
+}
+
 void buf_consume(struct buf *buf, size_t n)
 {
     if (n > buf->len)

@@ -26,6 +26,8 @@ enum antiphon_status buf_json_string(struct buf *buf, const char *text, size_t l
 size_t buf_json_plain(const char *text, size_t len);
 /* Cuts the content to its first len bytes; nothing if it is shorter. */
 void buf_truncate(struct buf *buf, size_t len);
+/* A member of an object: name, colon and text as JSON strings, without a comma. name needs no escaping. */
+enum antiphon_status buf_json_member(struct buf *buf, const char *name, const char *text);
 /* Removes the first n bytes. */
 void buf_consume(struct buf *buf, size_t n);
 enum antiphon_status buf_status(const struct buf *buf);

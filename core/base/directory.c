@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/banned.h"
 
 #define BUCKETS 4096
@@ -22,10 +23,8 @@ struct directory {
 
 static unsigned bucket_of(const char *key)
 {
-    uint64_t hash = 1469598103934665603u; /* FNV-1a */
+    uint64_t hash = hash_bytes(key, strlen(key));
 
-    for (; *key; key++)
-        hash = (hash ^ (unsigned char)*key) * 1099511628211u;
     return (unsigned)(hash ^ hash >> 32) % BUCKETS;
 }
 

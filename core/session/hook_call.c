@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/quarantine.h"
 #include "base/utf8.h"
 #include "base/banned.h"
 
@@ -32,26 +33,16 @@ struct hook_call {
 static atomic_uint open_calls[REGISTRY_MAX_HOOKS];
 
 /* A hook that answers twice, late and from a thread of its own, meets a call that says so instead of freed memory. */
-static struct {
-    pthread_mutex_t mutex;
-    struct hook_call *call[QUARANTINE]; /* owned */
-    unsigned at;
-} quarantine = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+static void *ended[QUARANTINE]; /* owned: struct hook_call */
+static struct quarantine quarantine = QUARANTINE_INIT(ended);
 
 static void call_unref(struct hook_call *call)
 {
-    struct hook_call *oldest;
-
     if (atomic_fetch_sub(&call->refs, 1) != 1)
         return;
     free(call->texts);
     call->texts = NULL;
-    pthread_mutex_lock(&quarantine.mutex);
-    oldest = quarantine.call[quarantine.at];
-    quarantine.call[quarantine.at] = call;
-    quarantine.at = (quarantine.at + 1) % QUARANTINE;
-    pthread_mutex_unlock(&quarantine.mutex);
-    free(oldest);
+    free(quarantine_swap(&quarantine, call));
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------- */

@@ -150,12 +150,6 @@ void session_drop_audio(struct session *session)
         client_drop_audio(session->active, session->runtime);
 }
 
-static void put(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, "\"%s\":", name);
-    buf_json_string(out, text, strlen(text));
-}
-
 static void print_agents(struct session *session, struct buf *out)
 {
     const struct agents *agents = session->runtime->agents;
@@ -164,11 +158,11 @@ static void print_agents(struct session *session, struct buf *out)
     for (size_t i = 0; i < agents_count(agents); i++) {
         const struct agent *agent = agents_at(agents, i);
         buf_puts(out, i > 0 ? ",{" : "{");
-        put(out, "folder", agent->folder);
+        buf_json_member(out, "folder", agent->folder);
         buf_puts(out, ",");
-        put(out, "name", agent->name);
+        buf_json_member(out, "name", agent->name);
         buf_puts(out, ",");
-        put(out, "description", agent->description);
+        buf_json_member(out, "description", agent->description);
         buf_puts(out, "}");
     }
     buf_puts(out, "],");
@@ -179,27 +173,27 @@ static enum antiphon_status print_hello(struct session *session, const struct cl
     const char *hint = session->runtime->demo_hint;
 
     buf_puts(out, "{");
-    put(out, "protocol", client->frontend->name);
+    buf_json_member(out, "protocol", client->frontend->name);
     buf_puts(out, ",");
-    put(out, "version", ANTIPHON_VERSION);
+    buf_json_member(out, "version", ANTIPHON_VERSION);
     buf_puts(out, ",");
-    put(out, "session", session->id);
+    buf_json_member(out, "session", session->id);
     buf_puts(out, ",");
-    put(out, "user", session->user);
+    buf_json_member(out, "user", session->user);
     buf_puts(out, ",\"agent\":{");
-    put(out, "folder", session->agent->folder);
+    buf_json_member(out, "folder", session->agent->folder);
     buf_puts(out, ",");
-    put(out, "name", session->agent->name);
+    buf_json_member(out, "name", session->agent->name);
     buf_puts(out, ",");
-    put(out, "description", session->agent->description);
+    buf_json_member(out, "description", session->agent->description);
     buf_puts(out, "},");
     print_agents(session, out);
-    put(out, "model", session->agent->model);
+    buf_json_member(out, "model", session->agent->model);
     buf_printf(out, ",\"modality\":\"%s\",\"audio\":{\"in_rate\":16000,\"out_rate\":24000},\"demo\":%s",
                session_wants_audio(session) ? "AUDIO" : "TEXT", hint ? "true" : "false");
     if (hint) {
         buf_puts(out, ",");
-        put(out, "demo_hint", hint);
+        buf_json_member(out, "demo_hint", hint);
     }
     buf_puts(out, "}");
     return buf_status(out);

@@ -7,8 +7,7 @@
 
 static void put(struct buf *out, const char *name, const char *text)
 {
-    buf_printf(out, "\"%s\":", name);
-    buf_json_string(out, text, strlen(text));
+    buf_json_member(out, name, text);
     buf_puts(out, ",");
 }
 

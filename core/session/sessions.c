@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "session/client.h"
 #include "session/session.h"
 #include "base/banned.h"
@@ -123,11 +124,9 @@ struct buf *sessions_scratch(struct sessions *sessions)
 
 static struct named **find_named(struct sessions *sessions, const char *key)
 {
-    uint64_t hash = 1469598103934665603u; /* FNV-1a */
+    uint64_t hash = hash_bytes(key, strlen(key));
     struct named **at;
 
-    for (const char *p = key; *p; p++)
-        hash = (hash ^ (unsigned char)*p) * 1099511628211u;
     at = &sessions->named[(hash ^ hash >> 32) % NAME_BUCKETS];
     while (*at && strcmp(session_key((*at)->session), key) != 0)
         at = &(*at)->next;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/quarantine.h"
 #include "base/utf8.h"
 #include "base/banned.h"
 
@@ -96,11 +97,8 @@ static void turnstile_leave(struct turnstile *turnstile)
 
 /* The last jobs that ended are kept a while: a plugin that finishes a call twice, late and from a thread of its own, then
  * meets a job that says so instead of freed memory. */
-static struct {
-    pthread_mutex_t mutex;
-    struct tool_job *job[QUARANTINE]; /* owned */
-    unsigned at;
-} quarantine = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+static void *ended[QUARANTINE]; /* owned: struct tool_job */
+static struct quarantine quarantine = QUARANTINE_INIT(ended);
 
 static void job_free(struct tool_job *job)
 {
@@ -116,8 +114,6 @@ static void job_free(struct tool_job *job)
 
 static void job_unref(struct tool_job *job)
 {
-    struct tool_job *oldest;
-
     if (atomic_fetch_sub(&job->refs, 1) != 1)
         return;
     free(job->texts);
@@ -126,12 +122,7 @@ static void job_unref(struct tool_job *job)
     buf_deinit(&job->delta);
     tool_state_unref(job->state);
     job->state = NULL;
-    pthread_mutex_lock(&quarantine.mutex);
-    oldest = quarantine.job[quarantine.at];
-    quarantine.job[quarantine.at] = job;
-    quarantine.at = (quarantine.at + 1) % QUARANTINE;
-    pthread_mutex_unlock(&quarantine.mutex);
-    job_free(oldest);
+    job_free(quarantine_swap(&quarantine, job));
 }
 
 /* ---- the journal, from any thread ---- */

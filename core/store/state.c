@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "store/state_scan.h"
+#include "base/hash.h"
 #include "base/banned.h"
 
 struct member {
@@ -53,9 +54,8 @@ static void add_name(struct object *object, struct member *member)
         buf_append(&object->names, text, len);
     }
     member->name_len = object->names.len - member->name;
-    member->hash = 1469598103934665603u; /* FNV-1a */
-    for (size_t i = member->name; i < object->names.len; i++)
-        member->hash = (member->hash ^ (unsigned char)object->names.data[i]) * 1099511628211u;
+    member->hash = member->name_len ? hash_bytes(object->names.data + member->name, member->name_len)
+                                    : hash_bytes("", 0);
 }
 
 static enum antiphon_status add_member(struct object *object, const struct member *member)
