@@ -1,5 +1,6 @@
 // A model over Upstream that calls tools on command: the typed text `call NAME {"json":"arguments"}` makes a tool call,
-// whose result is said as JSON; any other text is said back as "Heard: ...". heard: every text, in order.
+// whose result is said as JSON; `take back ID` takes a call back; any other text is said back as "Heard: ...". heard: every
+// text, in order.
 export class CallingModel {
   heard = [];
   results = [];
@@ -37,6 +38,8 @@ export class CallingModel {
 
   #hear(connection, setup, text) {
     this.heard.push(text);
+    const [, taken] = /^take back (\S+)$/.exec(text) ?? [];
+    if (taken) connection.say({ toolCallCancellation: { ids: [taken] } });
     const [, name, args] = /^call (\w+) ?(.*)$/s.exec(text) ?? [];
     if (!name) {
       this.#say(connection, setup, `Heard: ${text}`);
