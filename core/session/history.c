@@ -8,6 +8,8 @@
 
 #define MAX_EVENT_BYTES (16u * 1024 * 1024)
 #define FIRST_ITEMS 4
+#define MAX_TIME 1e11             /* seconds since the epoch; no clock tells more */
+#define MAX_GROUNDING_DEPTH 16    /* the API's own has 5 levels */
 
 enum kind { SPEECH, CALL, RESPONSE };
 
@@ -115,6 +117,15 @@ static enum antiphon_status push(struct history *history, struct item *item, uin
     return ANTIPHON_OK;
 }
 
+/* 0: not known, or what no clock tells. A number with an exponent would be a hundred digits for the client, and later than
+ * everything for the model. */
+static double time_of(const cJSON *event)
+{
+    double time = json_get_number(event, "timestamp", 0);
+
+    return time > 0 && time < MAX_TIME ? time : 0;
+}
+
 static enum antiphon_status push_speech(struct history *history, const cJSON *event, bool user,
                                         const char *text, uint64_t *id)
 {
@@ -124,7 +135,7 @@ static enum antiphon_status push_speech(struct history *history, const cJSON *ev
     /* What a plugin sent in the user's place is for the model alone. */
     item.unsaid = user && author && strcmp(author, "user") != 0;
     item.interrupted = json_get_bool(event, "interrupted", false);
-    item.time = json_get_number(event, "timestamp", 0);
+    item.time = time_of(event);
     return push(history, &item, id);
 }
 
@@ -155,7 +166,7 @@ static enum antiphon_status push_function(struct history *history, const cJSON *
         status = buf_status(&text);
     if (!status) {
         struct item item = {.kind = call ? CALL : RESPONSE, .user = !call};
-        item.time = json_get_number(event, "timestamp", 0);
+        item.time = time_of(event);
         item.text = buf_take(&text);
         item.call = strdup(call_id ? call_id : name);
         status = push(history, &item, id);
@@ -219,11 +230,13 @@ static enum antiphon_status add_transcript(struct history *history, const cJSON 
 }
 
 /* "rendered_content" becomes "renderedContent": stored events and the API spell the same fields differently. Every member of
- * grounding is such a field, none is a user's. */
-static void to_camel(cJSON *tree)
+ * grounding is such a field, none is a user's. False: it has more than that many levels. */
+static bool to_camel(cJSON *tree, unsigned levels)
 {
     cJSON *child;
 
+    if (levels == 0)
+        return !cJSON_IsObject(tree) && !cJSON_IsArray(tree);
     cJSON_ArrayForEach(child, tree)
     {
         char *to = child->string;
@@ -233,19 +246,21 @@ static void to_camel(cJSON *tree)
         }
         if (to)
             *to = '\0';
-        to_camel(child);
+        if (!to_camel(child, levels - 1))
+            return false;
     }
+    return true;
 }
 
-/* Sources belong to the last thing that the model said. */
+/* Sources belong to the last thing that the model said. Clients get them a level deeper than they are stored: what is near
+ * the limit of what is read would be beyond it there. */
 static void add_grounding(struct history *history, cJSON *grounding)
 {
     struct item *item = history->n > 0 ? &history->item[history->n - 1] : NULL;
     struct buf text;
 
-    if (!item || item->user || item->kind != SPEECH)
+    if (!item || item->user || item->kind != SPEECH || !to_camel(grounding, MAX_GROUNDING_DEPTH))
         return;
-    to_camel(grounding);
     buf_init(&text, MAX_EVENT_BYTES);
     if (json_print(grounding, &text) == ANTIPHON_OK) {
         free(item->grounding);

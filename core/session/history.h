@@ -2,7 +2,9 @@
  * session. Built from stored events (as ADK or we wrote them) and from those of the running talk alike.
  *
  * Taken over: text of user and model, finished transcripts (what was heard of them), function calls with their
- * responses. Left out: thoughts, audio, partial events, calls without a response and responses without a call. */
+ * responses. Left out: thoughts, audio, partial events, calls without a response and responses without a call, grounding of
+ * more than 16 levels. A timestamp that no clock tells (below 0, beyond 1e11 s) counts as not known, as 0.
+ * What is printed is JSON that json_parse() reads. */
 #ifndef SESSION_HISTORY_H
 #define SESSION_HISTORY_H
 #include "base/buf.h"

@@ -105,6 +105,48 @@ static void transcripts_count_as_what_was_said(void **unused)
           "{\"role\":\"model\",\"text\":\"said\",\"time\":3.000,\"interrupted\":true}]");
 }
 
+/* Valid JSON, but hundreds of digits for the client and later than everything for the model. */
+static void a_time_that_no_clock_tells_is_not_known(void **unused)
+{
+    static const char *const times[] = {"1795367279e123", "1e308", "-1e308", "-5", "1e11", "\"soon\"", "null"};
+    char event[200];
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        snprintf(event, sizeof(event), "{\"output_transcription\":{\"text\":\"x\"},\"timestamp\":%s}", times[i]);
+        add(event);
+        SHOWN("[{\"role\":\"model\",\"text\":\"x\",\"time\":0.000}]");
+        assert_false(history_has(history, 1));
+        assert_true(history_has(history, 0));
+        tear_down(NULL);
+        assert_int_equal(set_up(NULL), 0);
+    }
+    add("{\"output_transcription\":{\"text\":\"x\"},\"timestamp\":99999999999}");
+    SHOWN("[{\"role\":\"model\",\"text\":\"x\",\"time\":99999999999.000}]");
+}
+
+/* What a client gets can be read back with the limits that are ours. */
+static void grounding_may_not_be_endlessly_deep(void **unused)
+{
+    char event[300];
+    static const char lists[] = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", ends[] = "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]";
+
+    (void)unused;
+    for (int depth = 1; depth <= 30; depth++) {
+        cJSON *tree = NULL;
+        snprintf(event, sizeof(event),
+                 "{\"output_transcription\":{\"text\":\"x\"},\"grounding_metadata\":{\"a\":%.*s%.*s}}", depth, lists,
+                 depth, ends);
+        add(event);
+        const char *shown = printed(history_print_client);
+        assert_int_equal(json_parse(shown, strlen(shown), NULL, &tree, NULL), ANTIPHON_OK);
+        assert_int_equal(cJSON_HasObjectItem(tree->child, "grounding"), depth < 16);
+        cJSON_Delete(tree);
+        tear_down(NULL);
+        assert_int_equal(set_up(NULL), 0);
+    }
+}
+
 static void what_is_left_out(void **unused)
 {
     (void)unused;
@@ -523,6 +565,8 @@ int main(void)
         TEST(text_of_both),
         TEST(neighbours_of_one_role_are_merged),
         TEST(transcripts_count_as_what_was_said),
+        TEST(a_time_that_no_clock_tells_is_not_known),
+        TEST(grounding_may_not_be_endlessly_deep),
         TEST(what_is_left_out),
         TEST(what_is_no_event),
         TEST(calls_with_their_responses),
