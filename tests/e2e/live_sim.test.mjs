@@ -60,6 +60,7 @@ describe('setup', () => {
     await client.end();
   });
 
+  const detecting = (automaticActivityDetection) => ({ ...textSetup, realtimeInputConfig: { automaticActivityDetection } });
   const cases = [
     ['a misspelt field', { ...textSetup, modle: 1 }, 1007,
       'Invalid JSON payload received. Unknown name "modle" at \'setup\': Cannot find field.'],
@@ -71,6 +72,11 @@ describe('setup', () => {
       'Invalid JSON payload received. Unknown name "explicitVadSignal" at \'setup\': Cannot find field.'],
     ['a wrong type', { ...textSetup, generationConfig: { temperature: 'warm' } }, 1007,
       'Invalid value at \'setup.generation_config.temperature\' (TYPE_INT64), "warm"'],
+    ['a time beyond its field', detecting({ silenceDurationMs: 1.08e11 }), 1007,
+      "Invalid value at 'setup.realtime_input_config.automatic_activity_detection.silence_duration_ms' (TYPE_INT32), 108000000000"],
+    ['a time beyond every integer', detecting({ prefixPaddingMs: 1e103 }), 1007,
+      "Invalid value at 'setup.realtime_input_config.automatic_activity_detection.prefix_padding_ms' (TYPE_INT32), 1e+103"],
+    ['a time below zero', detecting({ prefixPaddingMs: -1 }), 1007, invalid],
     ['no model', {}, 1007, invalid],
     ['two modalities', { ...audioSetup, generationConfig: { responseModalities: ['AUDIO', 'TEXT'] } }, 1007, invalid],
     ['TEXT on native audio', { ...textSetup, model: models.native }, 1007,

@@ -114,23 +114,26 @@ static bool read_limits(const struct setup *setup, const cJSON *body, struct set
     return true;
 }
 
-static void read_activity(struct setup *setup, const cJSON *config)
+static bool read_activity(struct setup *setup, const cJSON *config, struct setup_refusal *refusal)
 {
-    const char *start = json_text(config, "automaticActivityDetection.startOfSpeechSensitivity");
-    const char *end = json_text(config, "automaticActivityDetection.endOfSpeechSensitivity");
+    const cJSON *detection = json_at(config, "automaticActivityDetection");
+    const char *start = json_text(detection, "startOfSpeechSensitivity");
+    const char *end = json_text(detection, "endOfSpeechSensitivity");
     bool slow_start = setup->vertex, slow_end = setup->vertex;
     if (strstr(start, "_LOW") || strstr(start, "_HIGH"))
         slow_start = strstr(start, "_LOW") != NULL;
     if (strstr(end, "_LOW") || strstr(end, "_HIGH"))
         slow_end = strstr(end, "_LOW") != NULL;
-    setup->manual_activity = json_true(config, "automaticActivityDetection.disabled");
+    double start_ms = json_number(detection, "prefixPaddingMs", slow_start ? 100 : 40);
+    double silence_ms = json_number(detection, "silenceDurationMs", slow_end ? 800 : 500);
+    if (start_ms < 0 || silence_ms < 0) /* the upper bound is int32's, which the shape has seen to */
+        return refuse(refusal, 1007, invalid_argument);
+    setup->manual_activity = json_true(detection, "disabled");
     setup->no_interruption = !strcmp(json_text(config, "activityHandling"), "NO_INTERRUPTION");
-    setup->vad = (struct vad_config){
-        .threshold = slow_start ? 1000 : 600,
-        .start_ms = (uint32_t)json_number(config, "automaticActivityDetection.prefixPaddingMs",
-                                          slow_start ? 100 : 40),
-        .silence_ms = (uint32_t)json_number(config, "automaticActivityDetection.silenceDurationMs",
-                                            slow_end ? 800 : 500)};
+    setup->vad = (struct vad_config){.threshold = slow_start ? 1000 : 600,
+                                     .start_ms = (uint32_t)start_ms,
+                                     .silence_ms = (uint32_t)silence_ms};
+    return true;
 }
 
 static bool name_is_good(const char *name)
@@ -237,10 +240,9 @@ bool setup_read(struct setup *setup, const cJSON *body, bool vertex, const char 
     if (read_model(setup, body, version, refusal) &&
         read_modality(setup, json_at(body, "generationConfig"), refusal) &&
         read_limits(setup, body, refusal) &&
-        setup_read_tools(setup, json_at(body, "tools"), refusal)) {
-        read_activity(setup, json_at(body, "realtimeInputConfig"));
+        setup_read_tools(setup, json_at(body, "tools"), refusal) &&
+        read_activity(setup, json_at(body, "realtimeInputConfig"), refusal))
         return true;
-    }
     setup_free(setup);
     return false;
 }

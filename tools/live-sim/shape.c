@@ -1,5 +1,7 @@
 #include "shape.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STRING(n)                                                                                  \
@@ -17,6 +19,10 @@
 #define NUMBER(n)                                                                                  \
     {                                                                                              \
         n, SHAPE_NUMBER, false, SHAPE_BOTH, NULL                                                   \
+    }
+#define INT32(n)                                                                                   \
+    {                                                                                              \
+        n, SHAPE_INT32, false, SHAPE_BOTH, NULL                                                    \
     }
 #define BYTES(n)                                                                                   \
     {                                                                                              \
@@ -77,7 +83,7 @@ static const struct shape_field voice[] = {OBJECT("prebuiltVoiceConfig", prebuil
                                            ANY("replicatedVoiceConfig"), END};
 static const struct shape_field speech[] = {OBJECT("voiceConfig", voice), STRING("languageCode"),
                                             ANY("multiSpeakerVoiceConfig"), END};
-static const struct shape_field thinking[] = {BOOL("includeThoughts"), NUMBER("thinkingBudget"),
+static const struct shape_field thinking[] = {BOOL("includeThoughts"), INT32("thinkingBudget"),
                                               STRING("thinkingLevel"), END};
 static const struct shape_field translation[] = {STRING("targetLanguageCode"),
                                                  BOOL("echoTargetLanguage"), END};
@@ -85,9 +91,9 @@ static const struct shape_field generation[] = {STRINGS("responseModalities"),
                                                 NUMBER("temperature"),
                                                 NUMBER("topP"),
                                                 NUMBER("topK"),
-                                                NUMBER("maxOutputTokens"),
-                                                NUMBER("candidateCount"),
-                                                NUMBER("seed"),
+                                                INT32("maxOutputTokens"),
+                                                INT32("candidateCount"),
+                                                INT32("seed"),
                                                 NUMBER("presencePenalty"),
                                                 NUMBER("frequencyPenalty"),
                                                 OBJECT("speechConfig", speech),
@@ -150,7 +156,7 @@ static const struct shape_field tool[] = {
 
 static const struct shape_field detection[] = {
     BOOL("disabled"),          STRING("startOfSpeechSensitivity"), STRING("endOfSpeechSensitivity"),
-    NUMBER("prefixPaddingMs"), NUMBER("silenceDurationMs"),        END};
+    INT32("prefixPaddingMs"), INT32("silenceDurationMs"),        END};
 static const struct shape_field realtime_config[] = {
     OBJECT("automaticActivityDetection", detection), STRING("activityHandling"),
     STRING("turnCoverage"), BOOL("interimTranscriptTimestampEnabled"), END};
@@ -287,6 +293,20 @@ static bool is_whole(const char *text)
     return digits > 0 && !text[digits + (*text == '-')];
 }
 
+static bool is_number(const cJSON *value)
+{
+    return cJSON_IsNumber(value) || (cJSON_IsString(value) && is_whole(value->valuestring));
+}
+
+static bool is_int32(const cJSON *value)
+{
+    if (!is_number(value))
+        return false;
+    double number =
+        cJSON_IsNumber(value) ? value->valuedouble : strtod(value->valuestring, NULL);
+    return number >= INT32_MIN && number <= INT32_MAX && number == floor(number);
+}
+
 static bool check_object(cJSON *object, const struct shape_field *fields, bool vertex,
                          const struct place *place, struct bytes *reason);
 
@@ -302,8 +322,9 @@ static bool check_value(cJSON *value, const struct shape_field *field, bool vert
     case SHAPE_BOOL:
         return cJSON_IsBool(value) || wrong_value(reason, "TYPE_BOOL", place, value);
     case SHAPE_NUMBER:
-        return cJSON_IsNumber(value) || (cJSON_IsString(value) && is_whole(value->valuestring)) ||
-               wrong_value(reason, "TYPE_INT64", place, value);
+        return is_number(value) || wrong_value(reason, "TYPE_INT64", place, value);
+    case SHAPE_INT32:
+        return is_int32(value) || wrong_value(reason, "TYPE_INT32", place, value);
     case SHAPE_BYTES:
         good = cJSON_IsString(value) &&
                bytes_unbase64(&decoded, value->valuestring, strlen(value->valuestring));

@@ -1,14 +1,22 @@
 /* shape - the fields a client message may have, and the proto-JSON rules for them. Pure.
  *
- * Proto JSON accepts every key in lowerCamelCase and in snake_case, null for "absent", int64 as a
- * number or a string, bytes in both base64 alphabets; it refuses names it does not know. The tables
+ * Proto JSON accepts every key in lowerCamelCase and in snake_case, null for "absent", int64 and
+ * int32 as a number or a string, bytes in both base64 alphabets; it refuses names it does not know. The tables
  * here follow the public v1beta proto plus the newer fields that the official SDKs send. Maps that
  * belong to the user (arguments, responses, JSON Schemas) are left as they came. */
 #ifndef LIVE_SIM_SHAPE_H
 #define LIVE_SIM_SHAPE_H
 #include "json.h"
 
-enum shape_kind { SHAPE_ANY, SHAPE_STRING, SHAPE_BOOL, SHAPE_NUMBER, SHAPE_BYTES, SHAPE_OBJECT };
+enum shape_kind {
+    SHAPE_ANY,
+    SHAPE_STRING,
+    SHAPE_BOOL,
+    SHAPE_NUMBER,
+    SHAPE_INT32, /* whole, and within its range */
+    SHAPE_BYTES,
+    SHAPE_OBJECT
+};
 enum shape_backend { SHAPE_BOTH, SHAPE_VERTEX };
 
 struct shape_field {
