@@ -150,6 +150,12 @@ enum antiphon_status store_wait_get(struct store *store, const char *plugin, con
     return status;
 }
 
+/* The file may have been written by others: no clock tells such a time, and 1e300 is no integer. */
+static int64_t wall_ms(double seconds)
+{
+    return seconds > 0 && seconds < 1e11 ? (int64_t)(seconds * 1000) : 0;
+}
+
 enum antiphon_status store_wait_find(struct store *store, const char *plugin,
                                      const struct antiphon_store_query *query, antiphon_row_fn *row, void *ctx)
 {
@@ -168,7 +174,7 @@ enum antiphon_status store_wait_find(struct store *store, const char *plugin,
                                          .key = rows->row[i].key,
                                          .value = rows->row[i].value,
                                          .len = rows->row[i].len,
-                                         .updated_ms = (int64_t)(rows->row[i].time * 1000)};
+                                         .updated_ms = wall_ms(rows->row[i].time)};
         if (!row(ctx, &out))
             break;
     }

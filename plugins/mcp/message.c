@@ -75,11 +75,15 @@ bool message_is_older(const char *version)
 
 /* ---- what came back -------------------------------------------------------------------------- */
 
+/* The other way round it would not fit: 1e300 is no integer. */
+bool message_id_is(const cJSON *value, int64_t id)
+{
+    return cJSON_IsNumber(value) && value->valuedouble == (double)id;
+}
+
 static bool answers(const cJSON *message, int64_t id)
 {
-    const cJSON *its = member(message, "id");
-
-    return cJSON_IsNumber(its) && its->valuedouble == (double)id && !member(message, "method");
+    return message_id_is(member(message, "id"), id) && !member(message, "method");
 }
 
 /* Takes the message; it, if it is the answer. */

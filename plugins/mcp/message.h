@@ -24,6 +24,8 @@ char *message_print(int64_t id, const char *method, cJSON *params, const char *v
 cJSON *message_initialize(void);
 bool message_is_older(const char *version); /* a revision of the older era that we speak */
 
+/* The id (or progress token) of a message is that one; what a server sends may be anything. */
+bool message_id_is(const cJSON *value, int64_t id);
 /* The answer to the request `id` in an HTTP body: JSON, or events (text/event-stream). Others in it
  * go to other(), which may be NULL. NULL: it is not there. Caller deletes. */
 typedef void message_other_fn(void *ctx, const cJSON *message);

@@ -132,7 +132,7 @@ static struct waiting *find(struct stdio_link *stdio, const cJSON *id)
 {
     struct waiting *at = stdio->first;
 
-    while (at && !(cJSON_IsNumber(id) && at->id == (int64_t)id->valuedouble))
+    while (at && !message_id_is(id, at->id))
         at = at->next;
     return at;
 }

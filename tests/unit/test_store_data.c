@@ -275,6 +275,37 @@ static bool collect_row(void *ctx, const struct antiphon_row *row)
     return strcmp(row->key, "b") != 0;
 }
 
+static bool note_time(void *ctx, const struct antiphon_row *row)
+{
+    *(int64_t *)ctx = row->updated_ms;
+    return true;
+}
+
+/* Whoever edits the file by hand may write anything. */
+static void times_that_no_clock_tells(void **state)
+{
+    static const struct {
+        const char *sql;
+        int64_t ms;
+    } cases[] = {{"1e300", 0}, {"-1e300", 0}, {"9e999", 0}, {"'x'", 0}, {"1700000000.5", 1700000000500}};
+    struct antiphon_store_query ask = {.struct_size = sizeof(ask), .user_id = "ann", .limit = 10};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store *store = open_store();
+        char sql[200];
+        int64_t ms = -1;
+        assert_int_equal(store_wait_put(store, "notes", "ann", "a", "1", 1), ANTIPHON_OK);
+        store_close(store);
+        snprintf(sql, sizeof(sql), "UPDATE antiphon_plugin_data SET update_time = %s", cases[i].sql);
+        (void)query(sql);
+        store = open_store();
+        assert_int_equal(store_wait_find(store, "notes", &ask, note_time, &ms), ANTIPHON_OK);
+        assert_int_equal(ms, cases[i].ms);
+        store_close(store);
+    }
+}
+
 static void calls_wait_for_the_answer(void **state)
 {
     struct store *store = open_store();
@@ -308,6 +339,7 @@ int main(void)
         T(rows_are_kept),     T(keys_by_prefix),       T(texts_are_found), T(best_match_first),
         T(rows_have_a_bound), T(answers_have_a_bound), T(notices_wait),
         T(calls_wait_for_the_answer),
+        T(times_that_no_clock_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,8 @@ static void answers(void **state)
                true, true, 1);
     check_find("data:{\"id\":7}", true, true, 0); /* the end of the stream ends the event */
     check_find("id: 1\n\n", true, false, 0);
+    check_find("[{\"id\":1e300},{\"id\":-1e300},{\"id\":7.5},{\"id\":\"7\"},{\"id\":null}]", false, false, 0);
+    check_find("{\"id\":1e300}", false, false, 1);
 }
 
 /* ---- a server over HTTP ---------------------------------------------------------------------- */
