@@ -8,11 +8,12 @@
 
 /* Whether a schema has a secret at all; NULL has none. */
 bool tool_secret_any(const struct jschema *schema);
-/* Appends args with every value of a secret property replaced, also inside nested objects and arrays. What cannot be read
- * becomes {}: never anything that might be a secret. */
+/* Appends args with every value of a secret property replaced, also inside nested objects and arrays, and where one of several
+ * choices (anyOf) is a secret. What cannot be read becomes {}: never anything that might be a secret. */
 enum antiphon_status tool_secret_hide_args(const struct jschema *schema, const char *args, struct buf *out) MUST_CHECK;
-/* Appends a result as it may be stored: members that are named as a secret property is are replaced, at any depth, and so is
- * every text that holds the value of a secret of at least TOOL_SECRET_MIN_BYTES. */
+/* Appends a result as it may be stored: members that are named as a secret property (or list of secrets) is are replaced, at
+ * any depth, given or not, and so is every text or name that holds a text of a secret of at least TOOL_SECRET_MIN_BYTES. A
+ * result that is no object, arguments that cannot be read and more than 64 secrets: nothing of the result is shown. */
 #define TOOL_SECRET_MIN_BYTES 4
 enum antiphon_status tool_secret_hide_result(const struct jschema *schema, const char *args, const char *result,
                                              struct buf *out) MUST_CHECK;

@@ -76,6 +76,72 @@ static void results(void **state)
     jschema_free(schema);
 }
 
+/* A value that may be a secret is one, whichever choice it fits. */
+static void choices(void **state)
+{
+    struct jschema *schema = compile("{\"type\":\"object\",\"properties\":{"
+                                     "\"pin\":{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\",\"writeOnly\":true}]},"
+                                     "\"list\":{\"items\":{\"anyOf\":[{\"type\":\"string\",\"writeOnly\":true}]}}}}");
+
+    (void)state;
+    assert_true(tool_secret_any(schema));
+    expect_args(schema, "{\"pin\":\"1234\",\"list\":[\"abcd\",5]}",
+                "{\"pin\":\"(secret)\",\"list\":[\"(secret)\",\"(secret)\"]}");
+    expect_result(schema, "{\"pin\":\"1234\",\"list\":[\"abcd\"]}", "{\"a\":\"x1234\",\"b\":\"abcd.\",\"c\":\"d\"}",
+                  "{\"a\":\"(secret)\",\"b\":\"(secret)\",\"c\":\"d\"}");
+    jschema_free(schema);
+    schema = compile("{\"type\":\"object\",\"writeOnly\":true}");
+    expect_args(schema, "{\"pin\":\"1234\"}", "{}");
+    expect_result(schema, "{\"pin\":\"1234\"}", "{\"a\":\"1234\"}", "{\"a\":\"(secret)\"}");
+    jschema_free(schema);
+}
+
+static void names_that_come_twice(void **state)
+{
+    struct jschema *schema = compile(with_secrets);
+
+    (void)state;
+    expect_args(schema, "{\"pin\":\"1234\",\"pin\":\"5678\",\"to\":{},\"to\":{\"iban\":\"DE12\"}}",
+                "{\"pin\":\"(secret)\",\"pin\":\"(secret)\",\"to\":{},\"to\":{\"iban\":\"(secret)\"}}");
+    expect_result(schema, "{\"pin\":\"1234\",\"pin\":\"5678\"}", "{\"a\":\"5678\",\"pin\":1,\"pin\":2}",
+                  "{\"a\":\"(secret)\",\"pin\":\"(secret)\",\"pin\":\"(secret)\"}");
+    jschema_free(schema);
+}
+
+static void results_tell_what_was_not_asked(void **state)
+{
+    struct jschema *schema = compile(with_secrets);
+
+    (void)state;
+    expect_result(schema, "{\"amount\":5}", "{\"account\":{\"iban\":\"DE12\"},\"cards\":[{\"cvc\":1}],\"codes\":[\"xy\"]}",
+                  "{\"account\":{\"iban\":\"(secret)\"},\"cards\":[{\"cvc\":\"(secret)\"}],\"codes\":\"(secret)\"}");
+    expect_result(schema, "{\"pin\":\"1234\"}", "{\"1234\":1,\"for 1234\":{\"a\":\"b\"}}",
+                  "{\"(secret)\":1,\"(secret)\":{\"a\":\"b\"}}");
+    /* Whose secrets are not known is not shown. */
+    expect_result(schema, "{\"pin\":", "{\"text\":\"1234\"}", "{\"result\":\"(secret)\"}");
+    jschema_free(schema);
+}
+
+/* Beyond the bound nothing is shown, instead of the secrets that found no room. */
+static void more_secrets_than_are_kept(void **state)
+{
+    struct jschema *schema = compile(with_secrets);
+    struct buf args;
+
+    (void)state;
+    for (unsigned n = 63; n <= 65; n++) {
+        buf_init(&args, 65536);
+        buf_puts(&args, "{\"codes\":[");
+        for (unsigned i = 0; i < n; i++)
+            buf_printf(&args, "%s\"code%u\"", i ? "," : "", 100 + i);
+        buf_puts(&args, "]}");
+        expect_result(schema, buf_text(&args), "{\"a\":\"code164\",\"b\":\"code162\"}",
+                      n > 64 ? "{\"result\":\"(secret)\"}" : "{\"a\":\"code164\",\"b\":\"(secret)\"}");
+        buf_deinit(&args);
+    }
+    jschema_free(schema);
+}
+
 static void without_memory(void **state)
 {
     struct jschema *schema = compile(with_secrets);
@@ -95,12 +161,27 @@ static void without_memory(void **state)
             assert_int_equal(status, ANTIPHON_OK);
         buf_deinit(&out);
     }
+    failed = true;
+    for (unsigned n = 0; failed; n++) {
+        struct buf out;
+        buf_init(&out, 65536);
+        alloc_fail_at(n);
+        enum antiphon_status status =
+            tool_secret_hide_result(schema, "{\"pin\":\"1234\"}", "{\"a\":\"1234\",\"1234\":[\"12345\"]}", &out);
+        failed = alloc_has_failed();
+        assert_null(strstr(buf_text(&out), "1234"));
+        if (!failed)
+            assert_int_equal(status, ANTIPHON_OK);
+        buf_deinit(&out);
+    }
     jschema_free(schema);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(arguments), cmocka_unit_test(results),
-                                       cmocka_unit_test(without_memory)};
+                                       cmocka_unit_test(choices), cmocka_unit_test(names_that_come_twice),
+                                       cmocka_unit_test(results_tell_what_was_not_asked),
+                                       cmocka_unit_test(more_secrets_than_are_kept), cmocka_unit_test(without_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
