@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -156,6 +157,17 @@ static void end_sessions(struct server *server)
 
 /* ---- start and stop ---- */
 
+/* The kernel's table of descriptors doubles when it is full, and in a process with threads every doubling waits until
+ * all cores have passed through the scheduler (10 to 20 ms): the loop of a shard would stand still. Before the first
+ * thread it costs nothing. */
+static void grow_files(int limit)
+{
+    int last = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, limit - 1);
+
+    if (last >= 0)
+        close(last);
+}
+
 static void raise_files(void)
 {
     struct rlimit limit;
@@ -165,6 +177,7 @@ static void raise_files(void)
     /* libwebsockets sizes tables by the limit, so "unlimited" would be harmful too. */
     limit.rlim_cur = limit.rlim_max < WANTED_FILES ? limit.rlim_max : WANTED_FILES;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    grow_files((int)limit.rlim_cur);
 }
 
 static enum antiphon_status check_exposure(const struct config *config, struct err *err)
