@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "api/ws_route.h"
 #include "auth/origin.h"
 #include "base/clock.h"
+#include "base/ebb.h"
 #include "base/log.h"
 #include "command/assembly.h"
 #include "command/command.h"
@@ -345,12 +347,29 @@ static void announce(const struct server *server)
     (void)fflush(stdout);
 }
 
+/* Looks after the process's memory meanwhile. */
+static int wait_for_signal(struct server *server, const sigset_t *signals)
+{
+    const struct timespec second = {1, 0};
+    struct ebb ebb = {0};
+    int caught;
+
+    while ((caught = sigtimedwait(signals, NULL, &second)) < 0) {
+        uint64_t begun = clock_now_ms();
+        if (!ebb_low(&ebb, directory_count(server->runtime.directory)))
+            continue;
+        malloc_trim(0);
+        log_debug("serve", "gave memory back in %llu ms", (unsigned long long)(clock_now_ms() - begun));
+    }
+    return caught;
+}
+
 static int run(int argc, char **argv)
 {
     struct server *server = calloc(1, sizeof(*server));
     struct config_flags flags;
     struct report report;
-    int exit_code = COMMAND_FAILED, caught;
+    int exit_code = COMMAND_FAILED;
     sigset_t signals;
 
     if (!server)
@@ -369,7 +388,7 @@ static int run(int argc, char **argv)
     if (start(server, &flags, &report) == ANTIPHON_OK) {
         fputs(buf_text(&report.text), stderr);
         announce(server);
-        while (sigwait(&signals, &caught) == 0 && caught == SIGHUP)
+        while (wait_for_signal(server, &signals) == SIGHUP)
             reload_now(server->reload);
         log_info("serve", "stopping");
         exit_code = COMMAND_OK;

@@ -88,6 +88,7 @@ static struct store_unit *next_batch(struct store *store)
         } else if (pthread_cond_timedwait(&store->work, &store->mutex, &limit) != 0) {
             pthread_mutex_unlock(&store->mutex);
             store_sqlite_checkpoint(store->db);
+            store_sqlite_rest(store->db);
             pthread_mutex_lock(&store->mutex);
         }
     }

@@ -60,7 +60,9 @@ static enum antiphon_status open_file(struct store_reader *self, struct err *err
     sqlite3_busy_timeout(self->db, BUSY_MS);
     sqlite3_db_config(self->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     status = store_sql_exec(self->db, self->path,
-                            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY", err);
+                            "PRAGMA query_only = ON; PRAGMA cache_size = -80;"
+                            "PRAGMA temp_store = MEMORY",
+                            err);
     for (int i = 0; status == ANTIPHON_OK && i < SQL_COUNT; i++)
         status = store_sql_prepare(self->db, self->path, sql[i], &self->statements[i], err);
     return status;

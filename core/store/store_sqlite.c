@@ -172,7 +172,7 @@ static enum antiphon_status configure(struct store_sqlite *self, struct err *err
         status = store_sql_exec(self->db, self->path,
                                 "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
                                 "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = ON;"
-                                "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY",
+                                "PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY",
                                 err);
     if (status == ANTIPHON_OK)
         status = store_sql_int(self->db, self->path, "PRAGMA page_size", 4096, &page_size, err);
@@ -549,4 +549,9 @@ void store_sqlite_checkpoint(struct store_sqlite *db)
     if (!failed && pages == copied)
         db->wal_pages = 0;
     db->copied_pages = db->wal_pages;
+}
+
+void store_sqlite_rest(struct store_sqlite *db)
+{
+    sqlite3_db_release_memory(db->db);
 }

@@ -31,4 +31,6 @@ bool store_sqlite_is_long(const struct store_sqlite *db);
 /* Copies the log into the file as far as readers allow; cuts a very long one. Failures are logged
  * once. */
 void store_sqlite_checkpoint(struct store_sqlite *db);
+/* Gives up the pages it remembers; there was no work for a while. */
+void store_sqlite_rest(struct store_sqlite *db);
 #endif
