@@ -13,7 +13,7 @@
 #define CONN_MAX_MESSAGE (24u * 1024 * 1024) /* larger ones end the connection */
 #define CONN_MAX_HEAD    (32u * 1024)        /* of an upgrade */
 
-enum { CONN_TEXT = 1, CONN_BINARY = 2 };
+enum { CONN_TEXT = 1, CONN_BINARY = 2, CONN_PING = 9 };
 
 struct conn;
 struct conn_handlers {

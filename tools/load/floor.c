@@ -31,18 +31,22 @@ static struct {
     SSL_CTX *tls; /* NULL: clear */
     struct sockaddr_in upstream;
     char host[64];
+    uint64_t ping_ns; /* 0: none */
 } floor_ = {0};
 
 /* A client and its connection to the model. */
 struct pair {
     struct conn *client, *upstream; /* NULL: gone */
     bool ready;
+    struct timer ping;
 };
 
 static void maybe_free(struct pair *pair)
 {
-    if (!pair->client && !pair->upstream)
-        free(pair);
+    if (pair->client || pair->upstream)
+        return;
+    loop_timer_stop(&floor_.loop, &pair->ping);
+    free(pair);
 }
 
 #define PART(text)                                                                                 \
@@ -110,9 +114,25 @@ static const struct conn_handlers upstream_handlers = {upstream_open, upstream_m
 /* ---- to the model
  * ------------------------------------------------------------------------------------ */
 
+static void on_ping(struct timer *timer, uint64_t now_ns)
+{
+    struct pair *pair = (struct pair *)((char *)timer - offsetof(struct pair, ping));
+    struct span nothing = {"", 0};
+
+    if (!pair->client)
+        return;
+    conn_send(pair->client, CONN_PING, &nothing, 1);
+    if (pair->client)
+        loop_timer(&floor_.loop, timer, now_ns + floor_.ping_ns);
+}
+
 static void client_open(struct conn *conn)
 {
     struct pair *pair = conn->ctx;
+
+    pair->ping.on_due = on_ping;
+    if (floor_.ping_ns)
+        loop_timer(&floor_.loop, &pair->ping, loop_now() + floor_.ping_ns);
 
     conn_pause(conn, true); /* until the model is there */
     pair->upstream = conn_call(&floor_.loop, &floor_.upstream, floor_.host, floor_.tls, TARGET, "",
@@ -170,7 +190,7 @@ static void on_accept(struct watch *watch, uint32_t events)
 static int wrong(const char *what)
 {
     (void)fprintf(stderr,
-                  "load-floor: %s\nusage: load-floor --port N --upstream http[s]://ADDRESS:PORT\n",
+                  "load-floor: %s\nusage: load-floor --port N --upstream http[s]://ADDRESS:PORT [--ping SECONDS]\n",
                   what);
     return 2;
 }
@@ -210,6 +230,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"port", required_argument, NULL, 'p'},
                                             {"upstream", required_argument, NULL, 'u'},
+                                            {"ping", required_argument, NULL, 'i'},
                                             {NULL, 0, NULL, 0}};
     int port = 0, option;
     bool tls = false, have = false;
@@ -220,6 +241,8 @@ int main(int argc, char **argv)
             port = (int)strtol(optarg, NULL, 10);
         else if (option == 'u')
             have = parse_url(optarg, &tls);
+        else if (option == 'i')
+            floor_.ping_ns = strtoul(optarg, NULL, 10) * 1000000000u;
         else
             return wrong("unknown option");
     }

@@ -16,8 +16,8 @@ static const char help_text[] =
     "  --server COMMAND     start this, as sh does; {upstream} is http[s]://127.0.0.1:PORT\n"
     "  --connect A:P        or measure one that runs, told to use --upstream-port\n"
     "  --pid PID            whose CPU and memory that is\n"
-    "  --cpu N              keep to this core (none)\n"
-    "  --server-cpu N       keep the server to this core (none)\n"
+    "  --cpu N              keep to this core; any (any)\n"
+    "  --server-cpu N       keep the server to this core; any (any)\n"
     "  --tls                TLS upstream; the certificate is in --cert FILE and in the server's "
     "SSL_CERT_FILE\n"
     "  --protocol P         sample, v1 or v1-binary (sample)\n"
@@ -35,6 +35,8 @@ static const char help_text[] =
     "  --slow PERCENT       of the audio clients read slower than the audio comes (0)\n"
     "  --drop PERCENT       of the audio clients go away in mid-turn and come back (0)\n"
     "  --warmup S           (3)    --seconds S the window (20)\n"
+    "  --cycles N           all of it as often, with the same server; counts and latencies of all together, CPU "
+    "and memory of the last, and memory after each (1)\n"
     "  --leave S            how long after all clients have left it is looked what they leave "
     "behind (2)\n"
     "  --verify             look at every byte of audio\n"
@@ -71,6 +73,7 @@ enum {
     WARMUP,
     SECONDS,
     LEAVE,
+    CYCLES,
     VERIFY,
     COMPACT,
     JSON,
@@ -104,6 +107,7 @@ static const struct option names[] = {{"server", required_argument, NULL, SERVER
                                       {"warmup", required_argument, NULL, WARMUP},
                                       {"seconds", required_argument, NULL, SECONDS},
                                       {"leave", required_argument, NULL, LEAVE},
+                                      {"cycles", required_argument, NULL, CYCLES},
                                       {"verify", no_argument, NULL, VERIFY},
                                       {"compact", no_argument, NULL, COMPACT},
                                       {"json", required_argument, NULL, JSON},
@@ -137,6 +141,7 @@ static bool take_number(struct options *options, int which, const char *text)
         {WARMUP, NULL, &options->warmup, 0, 3600, 1},
         {SECONDS, NULL, &options->seconds, 0.1, 86400, 1},
         {LEAVE, NULL, &options->leave, 0, 3600, 1},
+        {CYCLES, &options->cycles, NULL, 1, OPTIONS_MAX_CYCLES, 1},
     };
     char *end;
     double value = strtod(text, &end);
@@ -164,6 +169,12 @@ static bool take_int(int *number, const char *text, long max)
         return false;
     *number = (int)value;
     return true;
+}
+
+static bool take_core(int *core, const char *text)
+{
+    *core = -1;
+    return strcmp(text, "any") == 0 || take_int(core, text, 1023);
 }
 
 static bool take_protocol(struct options *options, const char *text)
@@ -210,9 +221,9 @@ static bool take(struct options *options, int which, const char *text)
     case UPSTREAM_PORT:
         return take_int(&options->upstream_port, text, 65535);
     case CPU:
-        return take_int(&options->cpu, text, 1023);
+        return take_core(&options->cpu, text);
     case SERVER_CPU:
-        return take_int(&options->server_cpu, text, 1023);
+        return take_core(&options->server_cpu, text);
     default:
         return take_number(options, which, text);
     }
@@ -239,7 +250,8 @@ int options_parse(int argc, char **argv, struct options *options)
                                 .connects = 100,
                                 .warmup = 3,
                                 .seconds = 20,
-                                .leave = 2};
+                                .leave = 2,
+                                .cycles = 1};
     while ((which = getopt_long(argc, argv, "", names, NULL)) >= 0) {
         if (which == HELP) {
             (void)fputs(help_text, stdout);

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define OPTIONS_MAX_CYCLES 100
+
 enum protocol { PROTOCOL_SAMPLE, PROTOCOL_V1, PROTOCOL_V1_BINARY };
 
 struct options {
@@ -23,6 +25,7 @@ struct options {
     double connects;     /* a second */
     unsigned slow, drop; /* per cent of the audio clients */
     double warmup, seconds, leave;
+    unsigned cycles; /* how often all of it */
     bool verify, compact;
     const char *json; /* file; "-": stdout */
     const char *cert; /* where the certificate is written */

@@ -65,6 +65,19 @@ static unsigned tree_of(int pid, int pids[PROC_MAX])
     return n;
 }
 
+/* RssAnon of /proc/PID/status. */
+static uint64_t anon_of(int pid)
+{
+    char path[64], text[4096];
+    const char *at;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    if (!slurp(path, text, sizeof(text)))
+        return 0;
+    at = strstr(text, "RssAnon:");
+    return at ? strtoull(at + 8, NULL, 10) * 1024 : 0;
+}
+
 static void sample_process(int pid, struct proc_sample *sample)
 {
     char path[320], text[512];
@@ -76,6 +89,7 @@ static void sample_process(int pid, struct proc_sample *sample)
         const char *resident = strchr(text, ' ');
         sample->rss_bytes +=
             (uint64_t)sysconf(_SC_PAGESIZE) * strtoull(resident ? resident : "0", NULL, 10);
+        sample->anon_bytes += anon_of(pid);
         sample->processes++;
     }
     (void)snprintf(path, sizeof(path), "/proc/%d/task", pid);

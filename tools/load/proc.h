@@ -10,6 +10,7 @@ struct proc_sample {
     uint64_t at_ns;
     uint64_t tree_ns;   /* CPU time of all threads of the tree that live now */
     uint64_t rss_bytes; /* resident, of the tree; shared pages count once a process */
+    uint64_t anon_bytes; /* of them what is no file: heap and stacks */
     unsigned processes, threads;
     uint64_t own_ns;                      /* CPU time of this process */
     uint64_t core_busy_ns, core_steal_ns; /* of the server's core, or of all; 0: not known */

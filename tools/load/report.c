@@ -95,6 +95,10 @@ void report_print(const struct options *options, const struct result *result, FI
     if (splice_share(result) >= 0)
         (void)fprintf(out, "audio frames without a JSON tree %.3f %%; /metrics took %.1f ms\n",
                       splice_share(result) * 100, (double)result->scrape_to.took_ns / 1e6);
+    for (unsigned i = 0; options->cycles > 1 && i < options->cycles; i++)
+        (void)fprintf(out, "after cycle %u: RSS %.2f MB, heap and stacks %.2f MB\n", i + 1,
+                      (double)result->cycle[i].rss_bytes / 1e6,
+                      (double)result->cycle[i].anon_bytes / 1e6);
     if (counts->drops)
         (void)fprintf(out, "clients that left in mid-turn: %" PRIu64 "\n", counts->drops);
     if (result->lives_left)
@@ -127,6 +131,23 @@ static void json_hist(FILE *out, const char *name, const struct hist *hist)
         name, hist->count, (double)hist_quantile(hist, 0.5) / 1e3,
         (double)hist_quantile(hist, 0.9) / 1e3, (double)hist_quantile(hist, 0.99) / 1e3,
         (double)hist_quantile(hist, 0.999) / 1e3, (double)hist->max / 1e3, hist_mean(hist) / 1e3);
+}
+
+/* What the last of many cycles left behind beyond what the first did; 0: there was one only. */
+static double growth(uint64_t first, uint64_t last)
+{
+    return first ? ((double)last - (double)first) / (double)first : 0;
+}
+
+static void json_cycles(FILE *out, const struct options *options, const struct result *result)
+{
+    (void)fprintf(out, ",\"rss_growth\":%.4f,\"heap_growth\":%.4f,\"cycles\":[",
+                  growth(result->cycle[0].rss_bytes, result->after.rss_bytes),
+                  growth(result->cycle[0].anon_bytes, result->after.anon_bytes));
+    for (unsigned i = 0; i < options->cycles; i++)
+        (void)fprintf(out, "%s[%" PRIu64 ",%" PRIu64 "]", i ? "," : "", result->cycle[i].rss_bytes,
+                      result->cycle[i].anon_bytes);
+    (void)fputs("]", out);
 }
 
 static void json_counts(FILE *out, const struct result *result)
@@ -185,6 +206,7 @@ void report_json(const struct options *options, const struct result *result, FIL
                   use.seconds, cpu_us(result, &use), use.tree, use.own, use.foreign, use.steal,
                   rss_each(result), (double)result->start_ns / 1e6, splice_share(result),
                   (double)result->scrape_to.took_ns / 1e6, options->tls ? "true" : "false");
+    json_cycles(out, options, result);
     json_hist(out, "up", &counts->up);
     json_hist(out, "down", &counts->down);
     json_hist(out, "connect", &counts->connect);

@@ -197,14 +197,17 @@ static bool find_server(struct runner *runner, char *why, size_t why_size)
     return false;
 }
 
-static bool measure(struct runner *runner, char *why, size_t why_size)
+/* All clients come, are measured, and go. */
+static bool cycle(struct runner *runner, char *why, size_t why_size)
 {
     struct world *world = &runner->world;
-    uint64_t now;
+    uint64_t now = loop_now();
 
-    sample(runner, &runner->result->empty);
-    runner->result->start_ns = runner->child.start_ns;
-    now = loop_now();
+    clients_free(world);
+    live_free_all(world);
+    world->open = 0;
+    world->loop.stop = false;
+    runner->phase = COMING;
     if (!clients_new(world, now)) {
         (void)snprintf(why, why_size, "out of memory");
         return false;
@@ -215,9 +218,25 @@ static bool measure(struct runner *runner, char *why, size_t why_size)
     runner->since = now;
     loop_timer(&world->loop, &runner->timer, now);
     loop_run(&world->loop);
-    runner->result->counts = world->counts;
-    runner->result->lives_left = world->lives_open;
-    sample(runner, &runner->result->after);
+    return true;
+}
+
+static bool measure(struct runner *runner, char *why, size_t why_size)
+{
+    struct world *world = &runner->world;
+    struct result *result = runner->result;
+
+    sample(runner, &result->empty);
+    result->start_ns = runner->child.start_ns;
+    for (unsigned i = 0; i < world->options->cycles; i++) {
+        if (!cycle(runner, why, why_size))
+            return false;
+        sample(runner, &result->cycle[i]);
+        result->lives_left = world->lives_open;
+        live_close_all(world);
+    }
+    result->counts = world->counts;
+    result->after = result->cycle[world->options->cycles - 1];
     return true;
 }
 

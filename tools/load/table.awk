@@ -50,7 +50,7 @@ BEGIN {
         "turn_us.p99|end of turn p99, ms|1000;turns_a_second|turns a second|1;" \
         "interrupted_us.p50|interrupted p50, ms|1000;interrupted_us.p99|interrupted p99, ms|1000;" \
         "stale_each|stale frames an interruption|1;after_told|frames after it was told|1;" \
-        "rss_each|RSS a client, KiB|1024;rss_mb|RSS, MB|1;start_ms|start, ms|1;splice|splice share, %|1;" \
+        "rss_each|RSS a client, KiB|1024;rss_growth|RSS grew by, %|0.01;heap_growth|heap and stacks grew by, %|0.01;rss_mb|RSS, MB|1;start_ms|start, ms|1;splice|splice share, %|1;" \
         "lost|frames lost|1;damaged|frames damaged|1", metric_line, ";")
     for (i = 1; i <= metrics_n; i++) {
         split(metric_line[i], part, "|")
@@ -106,6 +106,7 @@ END {
             else x = field(lines[i], path) / metric_by[m]
             if (path ~ /_us[.]/ && field(lines[i], substr(path, 1, index(path, ".") - 1) ".count") == 0) continue
             if (path == "splice" && x < 0) continue
+            if (path ~ /_growth$/ && !index(lines[i], "],[")) continue
             if ((path == "turns_a_second" || path == "cpu_us") && x == 0) continue
             if ((path == "stale_each" || path == "after_told") && !field(lines[i], "interruptions")) continue
             keep(scenario, server, path, x)
