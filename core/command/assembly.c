@@ -1,11 +1,16 @@
 #include "command/assembly.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "config/config_isolation.h"
 #include "base/banned.h"
+
+#define MAX_TOOL_PATH 64
 
 static enum antiphon_status plugin_config(void *ctx, const char *plugin, const char *schema_text, char **json)
 {
@@ -26,10 +31,22 @@ enum antiphon_status assembly_load_config(struct assembly *assembly, const struc
     return status;
 }
 
+/* Where the agent's file has the name of its tool. */
+static const char *tool_path(size_t index, char path[MAX_TOOL_PATH])
+{
+    (void)snprintf(path, MAX_TOOL_PATH, "tools[%zu].name", index);
+    return path;
+}
+
+static const char *const *dirs_of(const struct assembly *assembly)
+{
+    return (const char *const *)assembly->config->plugin_dirs;
+}
+
 static void note_failed(struct assembly *assembly, const char *name)
 {
-    if (assembly->failed_n < REGISTRY_MAX_PLUGINS)
-        assembly->failed[assembly->failed_n++] = name;
+    if (assembly->failed_n < REGISTRY_MAX_PLUGINS && (assembly->failed[assembly->failed_n] = strdup(name)))
+        assembly->failed_n++;
 }
 
 static bool was_tried(const struct assembly *assembly, const char *name)
@@ -44,7 +61,7 @@ static bool was_tried(const struct assembly *assembly, const char *name)
 enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char *name, struct report *report,
                                           bool *process, struct err *err)
 {
-    const char *const *dirs = (const char *const *)assembly->config->plugin_dirs;
+    const char *const *dirs = dirs_of(assembly);
     struct config_isolation isolation = {0};
     enum antiphon_status status = config_isolation(assembly->config, name, report, &isolation);
 
@@ -63,7 +80,7 @@ enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char 
 static void load_plugin(struct assembly *assembly, const char *name, const char *file, int line,
                         struct report *report)
 {
-    const char *const *dirs = (const char *const *)assembly->config->plugin_dirs;
+    const char *const *dirs = dirs_of(assembly);
     unsigned before = report->faults;
     struct err err = {0};
     bool process = false;
@@ -89,10 +106,59 @@ static void load_plugin(struct assembly *assembly, const char *name, const char 
     }
 }
 
-/* What the settings name, and what an agent names by a plugin's own name. */
+void assembly_look_again(struct assembly *assembly)
+{
+    catalog_free(assembly->catalog);
+    assembly->catalog = NULL;
+}
+
+static const struct catalog *read_catalog(struct assembly *assembly)
+{
+    if (!assembly->catalog && catalog_read(dirs_of(assembly), &assembly->catalog))
+        log_error("plugin", "out of memory while the plugin folders were read");
+    return assembly->catalog;
+}
+
+const char *assembly_owner(struct assembly *assembly, const char *tool, const char **other)
+{
+    const struct catalog *all = read_catalog(assembly);
+    const char *first = all ? catalog_owner(all, tool, 0) : NULL;
+
+    *other = all ? catalog_owner(all, tool, 1) : NULL;
+    for (size_t i = 0; first && assembly->config->safe_mode; i++) {
+        const char *name = catalog_owner(all, tool, i);
+        if (!name)
+            break;
+        if (config_isolation_is_shipped(assembly->config, name)) {
+            *other = NULL;
+            return name;
+        }
+    }
+    return first;
+}
+
+static void load_tool(struct assembly *assembly, const struct agent *agent, size_t index, struct report *report)
+{
+    const struct agent_tool *wanted = &agent->tools[index];
+    const char *name = wanted->name, *other = NULL;
+    char path[MAX_TOOL_PATH];
+
+    if (registry_tool(assembly->registry, name))
+        return;
+    if (!registry_available(dirs_of(assembly), name))
+        name = assembly_owner(assembly, name, &other);
+    if (other)
+        report_fault(report, agent->file, wanted->line, 0, tool_path(index, path),
+                     "the plugins %s and %s both have a tool '%s': name the one that is meant under `plugins:` of the "
+                     "settings",
+                     name, other, wanted->name);
+    else if (name)
+        load_plugin(assembly, name, agent->file, wanted->line, report);
+}
+
+/* What the settings name, and what has the tools that agents name. */
 static void load_named(struct assembly *assembly, struct report *report)
 {
-    const char *const *dirs = (const char *const *)assembly->config->plugin_dirs;
     const cJSON *entry;
 
     cJSON_ArrayForEach(entry, assembly->config->plugins)
@@ -101,23 +167,30 @@ static void load_named(struct assembly *assembly, struct report *report)
         const struct agent *agent = agents_at(assembly->agents, i);
         if (!registry_model(assembly->registry, agent->live.provider))
             load_plugin(assembly, agent->live.provider, NULL, 0, report);
-        for (size_t t = 0; t < agent->tools_n; t++) {
-            const char *name = agent->tools[t].name;
-            if (!registry_tool(assembly->registry, name) && registry_available(dirs, name))
-                load_plugin(assembly, name, agent->file, agent->tools[t].line, report);
-        }
+        for (size_t t = 0; t < agent->tools_n; t++)
+            load_tool(assembly, agent, t, report);
     }
 }
 
-static const char *nearest_tool(const struct registry *registry, const char *name)
+static const char *nearest_tool(struct assembly *assembly, const char *name)
 {
-    const char *names[REGISTRY_MAX_TOOLS];
+    const char *names[2 * REGISTRY_MAX_TOOLS];
     const struct registry_tool *tools = NULL;
-    size_t n = registry_tools(registry, &tools);
+    size_t n = registry_tools(assembly->registry, &tools);
 
     for (size_t i = 0; i < n; i++)
         names[i] = tools[i].tool.name;
+    if (read_catalog(assembly))
+        n += catalog_tools(assembly->catalog, names + n, REGISTRY_MAX_TOOLS);
     return jschema_nearest(name, names, n);
+}
+
+/* What is reported elsewhere, with its reason: a plugin that has the tool and failed, or two that have it. */
+static bool is_explained(struct assembly *assembly, const char *tool)
+{
+    const char *other;
+
+    return registry_available(dirs_of(assembly), tool) || assembly_owner(assembly, tool, &other);
 }
 
 static void check_tool(struct assembly *assembly, const struct agent *agent, size_t index,
@@ -125,22 +198,22 @@ static void check_tool(struct assembly *assembly, const struct agent *agent, siz
 {
     const struct agent_tool *wanted = &agent->tools[index];
     const struct registry_tool *tool = registry_tool(assembly->registry, wanted->name);
-    char path[64];
+    char path[MAX_TOOL_PATH];
 
-    (void)snprintf(path, sizeof(path), "tools[%zu].name", index);
+    (void)tool_path(index, path);
+
     if (!tool && assembly->lame) {
         log_warn("agent", "agent=%s cannot be talked to: its tool %s is not there", agent->folder, wanted->name);
         return;
     }
     if (!tool) {
-        const char *nearest = nearest_tool(assembly->registry, wanted->name);
-        /* A plugin of that name that failed to load has been reported with its reason. */
-        if (!registry_available((const char *const *)assembly->config->plugin_dirs, wanted->name))
+        const char *nearest = nearest_tool(assembly, wanted->name);
+        if (!is_explained(assembly, wanted->name))
             report_fault(report, agent->file, wanted->line, 0, path,
-                         "unknown tool '%s'%s%s%s: put %s.so into a plugins folder, or name the plugin that has it "
-                         "under `plugins:` of the settings",
+                         "unknown tool '%s'%s%s%s: no plugin in the plugin folders says that it has it; one without a "
+                         "manifest is named under `plugins:` of the settings",
                          wanted->name, nearest ? " (did you mean '" : "", nearest ? nearest : "",
-                         nearest ? "'?)" : "", wanted->name);
+                         nearest ? "'?)" : "");
         return;
     }
     if (wanted->args)
@@ -167,6 +240,20 @@ static void check_agent(struct assembly *assembly, const struct agent *agent, st
         check_tool(assembly, agent, i, &profile, report);
 }
 
+/* The last is that of the plugins that came with the program, which may lack them. */
+static void check_folders(const struct config *config, struct report *report)
+{
+    struct stat st;
+
+    for (size_t i = 0; config->plugin_dirs[i] && config->plugin_dirs[i + 1]; i++) {
+        const char *dir = config->plugin_dirs[i];
+        int rc = stat(dir, &st);
+        if (rc != 0 || !S_ISDIR(st.st_mode))
+            report_fault(report, NULL, 0, 0, "", "the plugins folder %s cannot be read: %s", dir,
+                         strerror(rc ? errno : ENOTDIR));
+    }
+}
+
 enum antiphon_status assembly_load_plugins(struct assembly *assembly, const struct host_services *services,
                                            struct report *report)
 {
@@ -190,6 +277,7 @@ enum antiphon_status assembly_load_plugins(struct assembly *assembly, const stru
         report_fault(report, NULL, 0, 0, "", "plugins: %s", err.text);
         return err.status;
     }
+    check_folders(config, report);
     load_named(assembly, report);
     for (size_t i = 0; !status && i < agents_count(assembly->agents); i++)
         check_agent(assembly, agents_at(assembly->agents, i), report);
@@ -201,6 +289,9 @@ void assembly_free(struct assembly *assembly)
     isolate_stop(assembly->isolate);
     registry_free(assembly->registry);
     isolate_free(assembly->isolate);
+    catalog_free(assembly->catalog);
+    for (size_t i = 0; i < assembly->failed_n; i++)
+        free(assembly->failed[i]);
     profiles_free(assembly->profiles);
     agents_free(assembly->agents);
     config_free(assembly->config);

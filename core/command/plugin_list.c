@@ -111,19 +111,20 @@ static void take_name(struct list *list, const char *file)
         list->name[list->n++] = name;
 }
 
-static void take_folder(struct list *list, const char *path)
+/* false: it cannot be read. */
+static bool take_folder(struct list *list, const char *path)
 {
     DIR *folder = opendir(path);
     const struct dirent *entry;
 
     if (!folder) {
-        if (errno != ENOENT)
-            (void)fprintf(stderr, "antiphon plugin list: %s: %s\n", path, strerror(errno));
-        return;
+        (void)fprintf(stderr, "antiphon plugin list: %s: %s\n", path, strerror(errno));
+        return false;
     }
     while ((entry = readdir(folder)))
         take_name(list, entry->d_name);
     closedir(folder);
+    return true;
 }
 
 static void print_tools(const struct manifest *manifest)
@@ -180,7 +181,7 @@ static int list_all(const struct config *config, struct report *report)
     bool right = true;
 
     for (size_t i = 0; i < CONFIG_MAX_PLUGIN_DIRS && config->plugin_dirs[i]; i++)
-        take_folder(&list, config->plugin_dirs[i]);
+        right = take_folder(&list, config->plugin_dirs[i]) && right;
     qsort(list.name, list.n, sizeof(list.name[0]), by_name);
     for (size_t i = 0; i < list.n; i++) {
         right = print_plugin(config, list.name[i], answer, report) && right;
@@ -218,7 +219,7 @@ int plugin_list(int argc, char **argv)
     argv[0] = name;
     return with_config(argc, argv,
                        "Lists the plugins in all plugin folders: name, version, where it lives, file, what a running "
-                       "server says of it, tools.\nExit code 1: there is a broken one.",
+                       "server says of it, tools.\nExit code 1: there is a broken one, or a folder cannot be read.",
                        list_all);
 }
 

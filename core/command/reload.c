@@ -120,18 +120,52 @@ static void take(struct reload *reload, const char *name)
 
 typedef void name_fn(struct reload *reload, const char *name);
 
-/* What the settings or an agent name, whether or not it could be loaded before. */
+struct visit {
+    struct reload *reload;
+    name_fn *fn;
+};
+
+static void visit(void *ctx, const char *name, const char *version)
+{
+    const struct visit *at = ctx;
+
+    (void)version;
+    at->fn(at->reload, name);
+}
+
+/* The plugin that says it has the tool, if nothing that is loaded has it. */
+static void visit_owner(struct reload *reload, const char *tool, name_fn *fn)
+{
+    const char *const *dirs = (const char *const *)reload->assembly->config->plugin_dirs;
+    const char *owner, *other;
+
+    if (registry_tool(reload->assembly->registry, tool) || registry_available(dirs, tool))
+        return;
+    owner = assembly_owner(reload->assembly, tool, &other);
+    if (owner && !other)
+        fn(reload, owner);
+    else if (owner)
+        log_error("plugin", "the plugins %s and %s both have a tool '%s'; neither is loaded", owner, other, tool);
+}
+
+/* What is loaded, and what the settings or an agent name, whether or not it could be loaded before. */
 static void each_name(struct reload *reload, name_fn *fn)
 {
-    const struct assembly *assembly = reload->assembly;
+    struct assembly *assembly = reload->assembly;
+    struct visit loaded = {reload, fn};
     const cJSON *entry;
+
+    registry_each(assembly->registry, visit, &loaded);
+    assembly_look_again(assembly);
 
     cJSON_ArrayForEach (entry, assembly->config->plugins) fn(reload, entry->string);
     for (size_t i = 0; i < agents_count(assembly->agents); i++) {
         const struct agent *agent = agents_at(assembly->agents, i);
         fn(reload, agent->live.provider);
-        for (size_t t = 0; t < agent->tools_n; t++)
+        for (size_t t = 0; t < agent->tools_n; t++) {
             fn(reload, agent->tools[t].name);
+            visit_owner(reload, agent->tools[t].name, fn);
+        }
     }
 }
 

@@ -382,10 +382,10 @@ static void take_defaults(struct loader *loader)
         put(loader, &config->agents_dir, layout.agents);
     if (!config->static_dir)
         put(loader, &config->static_dir, layout.statics);
-    while (config->plugin_dirs[n] && strcmp(config->plugin_dirs[n], layout.plugins) != 0)
+    /* Last even if somebody has named it before: by its place it is known for our own. */
+    while (config->plugin_dirs[n])
         n++;
-    if (!config->plugin_dirs[n])
-        put(loader, &config->plugin_dirs[n], layout.plugins);
+    put(loader, &config->plugin_dirs[n], layout.plugins);
     layout_deinit(&layout);
 }
 

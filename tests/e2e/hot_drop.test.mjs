@@ -107,3 +107,21 @@ test('a plugin that is broken at the start: its agent is refused, others are not
   await server.logged(/versioned: version 1 is offered/);
   assert.deepEqual(await call(await server.client('v1', { query: '&agent=talk' }), 'version'), { result: '1' });
 });
+
+test('a plugin that is found by its manifest is replaced like one that the settings name', async (t) => {
+  const server = await startIsolated(t, { agents, plugins: ['versioned/1/versioned'] });
+  assert.deepEqual(await call(await server.client('v1'), 'version'), { result: '1' });
+  drop(version('2'), server.dropped);
+  await server.logged(/versioned: version 2 is offered/);
+  assert.deepEqual(await call(await server.client('v1'), 'version'), { result: '2' });
+});
+
+test('... and mended if it was broken', async (t) => {
+  const server = await startIsolated(t, {
+    agents: { talk: ['version'], other: [] }, plugins: ['versioned/broken/versioned'], more: 'default_agent: other\n',
+  });
+  assert.match(server.err, /plugin versioned: self_test: it feels ill/);
+  drop(version('1'), server.dropped);
+  await server.logged(/versioned: version 1 is offered/);
+  assert.deepEqual(await call(await server.client('v1', { query: '&agent=talk' }), 'version'), { result: '1' });
+});

@@ -128,6 +128,51 @@ for (const [name, says] of [
 ])
   refused(`the plugin ${name}`, { files: { 'antiphon.yaml': `plugins:\n  ${name}: {isolation: thread}\n` }, args: ['--plugins', plugins], says });
 
+for (const at of ['nowhere/plugins', 'antiphon.yaml']) // one that is not there, and a file
+  refused(`a folder of plugins that is ${at}`, {
+    files: { 'antiphon.yaml': 'log: {level: info}\n' }, args: ['--plugins', plugins, '--plugins', at],
+    says: new RegExp(`^the plugins folder ${at} cannot be read: `, 'm'),
+  });
+refused('a folder of plugins in the settings that is not there', {
+  files: { 'antiphon.yaml': 'plugins_dir: [more]\n' }, says: /^the plugins folder more cannot be read: No such file/m,
+});
+
+// ---- tools by the manifest of the plugin that has them ----
+
+const tools = (...names) => ({ 'agents/solo/root_agent.yaml': agent(`tools: [${names.map((name) => `{name: ${name}}`).join(', ')}]\n`) });
+
+refused('a tool that two plugins have', {
+  files: tools('say_hello'), args: ['--agents', 'agents', '--plugins', plugins],
+  says: /^agents\/solo\/root_agent\.yaml:4:\d+: tools\[0\]\.name: the plugins also_hello and hello both have a tool 'say_hello': name the one that is meant/m,
+});
+refused('a tool nearly as a plugin has it', {
+  files: tools('set_reminer'), args: ['--agents', 'agents'], says: /unknown tool 'set_reminer' \(did you mean 'set_reminder'\?\)/,
+});
+
+test('a tool whose plugin cannot be loaded: its reason is told, once', async (t) => {
+  const cwd = place(t, tools('harmless'));
+  const { code, err } = await run(['check', '--agents', 'agents', '--plugins', plugins], { cwd, env: key });
+  assert.equal(code, 1);
+  assert.match(err, /^[^\n]*plugin manifest_lies: manifest: [^\n]*harmful[^\n]*\n1 fault found\n$/);
+});
+
+test('a tool is found by the manifest of the plugin that has it', async (t) => {
+  const cwd = place(t, tools('set_reminder', 'recall', 'say_goodbye'));
+  const check = (...more) => run(['check', '--agents', 'agents', '--plugins', plugins, ...more], { cwd, env: key });
+  const found = await check();
+  assert.equal(found.code, 0, found.err);
+  assert.match(found.out, /^ok: 1 agents, 4 plugins$/m); // gemini_live, clock, notes, also_hello
+  const safe = await check('--safe-mode');
+  assert.match(safe.err, /also_hello is not loaded: safe mode/);
+  assert.doesNotMatch(safe.err, /(clock|notes) is not loaded/);
+});
+
+test('two plugins have the tool: the settings say which one', async (t) => {
+  const cwd = place(t, { ...tools('say_hello'), 'antiphon.yaml': 'plugins: {hello: {}}\n' });
+  const { code, err } = await run(['check', '--agents', 'agents', '--plugins', plugins], { cwd, env: key });
+  assert.equal(code, 0, err);
+});
+
 test('check: two broken plugins are both told, and a good one does not hide them', async (t) => {
   const cwd = place(t, { 'antiphon.yaml': 'plugins: {init_fails: {}, hello: {}, not_elf: {}, missing: {}}\n' });
   const { code, err } = await run(['check', '--plugins', plugins], { cwd, env: key });

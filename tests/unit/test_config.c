@@ -122,6 +122,26 @@ static void test_defaults(void **state)
     config_free(config);
 }
 
+/* By being the last, the program's own folder is known; naming it does not make another one that. */
+static void test_own_plugins_are_last(void **state)
+{
+    struct config *config = load(&no_flags);
+    struct config_flags flags = no_flags;
+    char *own = strdup(config->plugin_dirs[0]);
+
+    (void)state;
+    config_free(config);
+    flags.plugin_dirs[0] = own;
+    flags.plugin_dirs[1] = "mine";
+    config = load(&flags);
+    assert_string_equal(config->plugin_dirs[0], own);
+    assert_string_equal(config->plugin_dirs[1], "mine");
+    assert_string_equal(config->plugin_dirs[2], own);
+    assert_null(config->plugin_dirs[3]);
+    config_free(config);
+    free(own);
+}
+
 static void test_file(void **state)
 {
     (void)state;
@@ -526,7 +546,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),      TEST(test_file),
+        TEST(test_defaults),      TEST(test_file), TEST(test_own_plugins_are_last),
         TEST(test_precedence),    TEST(test_every_fault),
         TEST(test_missing_file),  TEST(test_store),
         TEST(test_plugin),        TEST(test_plugin_secrets),
