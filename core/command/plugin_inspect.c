@@ -21,25 +21,30 @@
     "  --help   this text\n\n"                                                                               \
     "Exit codes: 0 fine, 1 it has no valid manifest, 2 wrong usage.\n"
 
-static const char *machine_of(int fd, char *number, size_t size)
+/* Such as "arm64, 64 bit, little-endian", into text. */
+static const char *machine_of(int fd, char *text, size_t size)
 {
     static const struct {
         unsigned machine;
         const char *name;
-    } names[] = {{EM_X86_64, "x86-64"}, {EM_AARCH64, "arm64"}, {EM_386, "x86 (32 bit)"}, {EM_ARM, "arm (32 bit)"},
+    } names[] = {{EM_X86_64, "x86-64"}, {EM_AARCH64, "arm64"}, {EM_386, "x86"}, {EM_ARM, "arm"},
                  {EM_RISCV, "riscv"},   {EM_PPC64, "ppc64"},   {EM_S390, "s390"}};
     unsigned char head[20] = {0};
 
     if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
         return "unknown";
     /* e_machine lies at 18 in both classes; its bytes come in the order that the file says. */
-    unsigned machine = head[EI_DATA] == ELFDATA2MSB ? head[18] * 256u + head[19] : head[19] * 256u + head[18];
+    bool big = head[EI_DATA] == ELFDATA2MSB;
+    unsigned machine = big ? head[18] * 256u + head[19] : head[19] * 256u + head[18];
+    const char *kind = head[EI_CLASS] == ELFCLASS32 ? "32 bit" : "64 bit", *order = big ? "big-endian" : "little-endian";
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].machine == machine)
-            return names[i].name;
+        if (names[i].machine != machine)
+            continue;
+        (void)snprintf(text, size, "%s, %s, %s", names[i].name, kind, order);
+        return text;
     }
-    (void)snprintf(number, size, "ELF machine %u", machine);
-    return number;
+    (void)snprintf(text, size, "ELF machine %u, %s, %s", machine, kind, order);
+    return text;
 }
 
 static void print_value(const char *label, const cJSON *value)
@@ -125,7 +130,7 @@ static int inspect(const char *file, bool json)
 {
     struct manifest *manifest = NULL;
     struct err err = {0};
-    char number[32];
+    char machine[64];
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0) {
@@ -142,7 +147,7 @@ static int inspect(const char *file, bool json)
         puts(text ? text : "");
         cJSON_free(text);
     } else {
-        print_manifest(manifest, machine_of(fd, number, sizeof(number)));
+        print_manifest(manifest, machine_of(fd, machine, sizeof(machine)));
     }
     manifest_free(manifest);
     close(fd);

@@ -1,9 +1,11 @@
 #include <getopt.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/jschema.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "command/command.h"
 #include "command/plugin_command.h"
@@ -17,18 +19,40 @@
     "usage: antiphon plugin test [OPTION...] FILE [TOOL JSON]\n\n"                                             \
     "Starts the plugin in a process of its own, as the server does, with its self_test(), and tells what it\n"  \
     "registers. With TOOL and its arguments JSON, calls the tool and tells the result, the time, and what it\n" \
-    "did wrong. What it keeps is kept in memory until the end; HTTP is real.\n\n"                               \
+    "did wrong, up to its orderly end. What it logs goes to standard error. What it keeps is kept in memory until the end; HTTP is real.\n\n"                               \
     "  --settings JSON   its configuration (default {})\n"                                                     \
     "  --timeout MS      deadline of the call (default 30000)\n"                                               \
     "  --bench           calls the tool 1000 times and tells what a call takes\n"                              \
     "  --help            this text\n\n"                                                                        \
-    "Exit codes: 0 fine, 1 it does not start or the call fails, 2 wrong usage.\n"
+    "Exit codes: 0 fine, 1 it does not start, the call fails, or it did something wrong, 2 wrong usage.\n"
+
+#define MAX_WRONG ((size_t)64 << 10) /* what is beyond is left out */
 
 struct wish {
     const char *file, *tool, *args, *settings;
     unsigned timeout_ms;
     bool bench;
 };
+
+/* ---- what it did wrong: errors that are logged meanwhile, by the host about it or by itself ---- */
+
+struct wrongs {
+    pthread_mutex_t lock;
+    struct buf text; /* one line each */
+};
+
+static void on_log(void *ctx, enum antiphon_log_level level, const char *text)
+{
+    static const char *const names[] = {"debug", "info", "warn"};
+    struct wrongs *wrongs = ctx;
+
+    pthread_mutex_lock(&wrongs->lock);
+    if (level < ANTIPHON_ERROR)
+        (void)fprintf(stderr, "%s: %s\n", names[level], text);
+    else
+        buf_printf(&wrongs->text, "wrong        %s\n", text);
+    pthread_mutex_unlock(&wrongs->lock);
+}
 
 static void print_tools(const struct registry *registry)
 {
@@ -90,7 +114,7 @@ static const char *wrong_with(const struct plugin_result *result)
     return NULL;
 }
 
-static bool print_result(const struct plugin_world *world, const struct plugin_result *result)
+static bool print_result(const struct plugin_world *world, const struct plugin_result *result, unsigned timeout_ms)
 {
     const char *wrong = wrong_with(result);
 
@@ -99,7 +123,9 @@ static bool print_result(const struct plugin_world *world, const struct plugin_r
            (int)result->len, result->text, (double)result->us / 1000);
     if (wrong)
         printf("wrong        %s\n", wrong);
-    return !result->status && !wrong;
+    if (result->us / 1000 > timeout_ms)
+        printf("wrong        it finished after its deadline of %u ms\n", timeout_ms);
+    return !result->status && !wrong && result->us / 1000 <= timeout_ms;
 }
 
 static enum antiphon_status bench(struct plugin_world *world, const struct wish *wish, const char *args)
@@ -134,7 +160,7 @@ static int call(struct plugin_world *world, const struct wish *wish)
     if (check_args(tool, wish->args, &args))
         return COMMAND_FAILED;
     enum antiphon_status status = plugin_world_call(world, wish->tool, args, wish->timeout_ms, &result);
-    bool right = !status && print_result(world, &result);
+    bool right = !status && print_result(world, &result, wish->timeout_ms);
     if (right && wish->bench)
         right = !bench(world, wish, args);
     free(result.text);
@@ -144,12 +170,15 @@ static int call(struct plugin_world *world, const struct wish *wish)
 
 static int test(const struct wish *wish)
 {
+    static struct wrongs wrongs = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct plugin_world *world = NULL;
     struct err err = {0};
     char *folder = NULL, *name = NULL;
     int exit_code = COMMAND_FAILED;
     enum antiphon_status status = plugin_split(wish->file, &folder, &name, &err);
 
+    buf_init(&wrongs.text, MAX_WRONG);
+    log_set_sink(on_log, &wrongs);
     if (!status)
         status = plugin_world_open(wish->settings, &world, &err);
     if (!status)
@@ -162,7 +191,12 @@ static int test(const struct wish *wish)
         print_tools(plugin_world_registry(world));
         exit_code = wish->tool ? call(world, wish) : COMMAND_OK;
     }
-    plugin_world_close(world);
+    plugin_world_close(world); /* its end is part of the test */
+    log_set_sink(NULL, NULL);
+    fputs(buf_text(&wrongs.text), stdout);
+    if (buf_text(&wrongs.text)[0])
+        exit_code = COMMAND_FAILED;
+    buf_deinit(&wrongs.text);
     free(folder);
     free(name);
     return exit_code;

@@ -42,13 +42,79 @@ test('inspect: for another machine, without a manifest, no shared object', async
   writeFileSync(other, file);
   const inspected = await plugin('inspect', other);
   assert.equal(inspected.code, 0);
-  assert.match(inspected.out, /^machine +arm64$/m);
+  assert.match(inspected.out, /^machine +arm64, 64 bit, little-endian$/m);
   assert.match((await plugin('test', other)).err, /elf: .* is built for arm64/);
   const none = await plugin('inspect', fixture('echo_model'));
   assert.equal(none.code, 1);
   assert.match(none.err, /has no manifest/);
   assert.equal((await plugin('inspect', fixture('not_elf'))).code, 1);
   assert.equal((await plugin('inspect', '/nowhere.so')).code, 1);
+});
+
+// An ELF file of that class and byte order, with the manifest in a note and nothing else.
+function elf(wide, big, machine, manifest) {
+  const number = (value, size) => {
+    const bytes = Buffer.alloc(size);
+    if (size === 8) bytes[big ? 'writeBigUInt64BE' : 'writeBigUInt64LE'](BigInt(value));
+    else if (big) bytes.writeUIntBE(value, 0, size);
+    else bytes.writeUIntLE(value, 0, size);
+    return bytes;
+  };
+  const word = wide ? 8 : 4;
+  const [head, entry] = wide ? [64, 56] : [52, 32];
+  const text = Buffer.from(`${JSON.stringify({ abi: '1.0', manifest })}\0`);
+  const pad = (bytes) => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
+  const note = Buffer.concat([number(9, 4), number(text.length, 4), number(1, 4), pad(Buffer.from('antiphon\0')), pad(text)]);
+  const segment = wide // type, flags, offset, addresses, sizes, alignment; 32 bit has the flags later
+    ? [number(4, 4), number(4, 4), ...[head + entry, 0, 0, note.length, note.length, 4].map((one) => number(one, 8))]
+    : [4, head + entry, 0, 0, note.length, note.length, 4, 4].map((one) => number(one, 4));
+  return Buffer.concat([
+    Buffer.from([0x7F, 0x45, 0x4C, 0x46, wide ? 2 : 1, big ? 2 : 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    number(3, 2), number(machine, 2), number(1, 4), number(0, word), number(head, word), number(0, word),
+    number(0, 4), number(head, 2), number(entry, 2), number(1, 2), number(0, 2), number(0, 2), number(0, 2), ...segment, note,
+  ]);
+}
+
+test('inspect: every class and byte order', async () => {
+  const at = folder('plugin-');
+  const manifest = { name: 'far', version: '3.1', licence: 'MIT', tools: [{ name: 'wave', description: 'Waves.', flags: ['exclusive'] }] };
+  for (const [wide, big, machine, says] of [
+    [true, false, 243, 'riscv, 64 bit, little-endian'], [true, true, 22, 's390, 64 bit, big-endian'],
+    [false, false, 40, 'arm, 32 bit, little-endian'], [false, true, 8, 'ELF machine 8, 32 bit, big-endian'],
+  ]) {
+    const file = path.join(at, 'far.so');
+    writeFileSync(file, elf(wide, big, machine, manifest));
+    const { code, out, err } = await plugin('inspect', file);
+    assert.equal(code, 0, `${says}: ${err}`);
+    for (const line of [/^name +far$/m, /^version +3\.1$/m, /^licence +MIT$/m, /^tool +wave: exclusive$/m])
+      assert.match(out, line);
+    assert.match(out, new RegExp(`^machine +${says}$`, 'm'));
+    assert.match((await plugin('test', file)).err, /elf: .*far\.so is (built for|truncated)/);
+    writeFileSync(file, elf(wide, big, machine, manifest).subarray(0, -40));
+    const cut = await plugin('inspect', file);
+    assert.equal(cut.code, 1);
+    assert.match(cut.err, /truncated/);
+  }
+});
+
+test('test: what is wrong with the schema of a tool', async () => {
+  const { code, err } = await plugin('test', fixture('bad_schema'));
+  assert.equal(code, 1);
+  assert.match(err, /register: tool \w+: /);
+});
+
+test('test: what it did wrong, to the end', async () => {
+  const misbehave = (how, ...options) => plugin('test', ...options, fixture('bad_calls'), 'misbehave', JSON.stringify({ how }));
+  const twice = await misbehave('twice');
+  assert.equal(twice.code, 1);
+  assert.match(twice.out, /^result +1$/m);
+  assert.match(twice.out, /^wrong +finished a call twice; the second result was ignored$/m);
+  const late = await misbehave('late', '--timeout', '100');
+  assert.equal(late.code, 1);
+  assert.match(late.out, /^wrong +it finished after its deadline of 100 ms$/m);
+  const lines = await misbehave('log');
+  assert.match(lines.err, /^warn: line 0$/m);
+  assert.doesNotMatch(lines.out, /line 0/);
 });
 
 test('test: a call, its result and time, and what is wrong with it', async () => {
@@ -93,6 +159,13 @@ test('list: shipped ones, dropped ones, broken ones, and what the server says of
   assert.match(out, /^calculator +1\.0\.0 +thread +\S+ \(shipped\); state: not in a process of its own, or not loaded; tools:/m);
   assert.match(out, /^not_elf +broken: elf: /m);
   assert.match(out, /^echo_model +\? +thread /m);
+});
+
+test('list: a folder that is not there', async () => {
+  const { code, out, err } = await plugin('list', '--plugins', 'nowhere');
+  assert.equal(code, 1);
+  assert.match(err, /^antiphon plugin list: nowhere: No such file or directory$/m);
+  assert.match(out, /^clock .* \(shipped\); /m);
 });
 
 test('reload without a server', async () => {
