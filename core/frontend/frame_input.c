@@ -270,5 +270,6 @@ enum antiphon_status frame_input_pcm(const char *data, size_t len, struct client
     input->data = data;
     input->len = len;
     input->pcm_bytes = len;
+    input->spliced = true;
     return ANTIPHON_OK;
 }

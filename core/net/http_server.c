@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metrics.h"
 #include "net/http_range.h"
 #include "net/protocol.h"
 #include "net/shard.h"
@@ -264,6 +265,14 @@ static void out_free(struct http_out *out)
     free(out);
 }
 
+static void count_answer(int status)
+{
+    static const enum metric classes[] = {METRIC_http_2xx, METRIC_http_3xx, METRIC_http_4xx, METRIC_http_5xx};
+
+    if (status >= 200 && status < 600)
+        metrics_add(classes[status / 100 - 2], 1);
+}
+
 int http_server_on_request(struct lws *wsi)
 {
     const struct http_server_options *options = shard_http_options(protocol_shard(wsi));
@@ -272,6 +281,7 @@ int http_server_on_request(struct lws *wsi)
 
     buf_init(&answer.body, MAX_BODY_BYTES);
     decide(wsi, options, &answer);
+    count_answer(answer.status);
     if (answer.body.len) {
         answer.data = answer.body.data;
         answer.len = answer.body.len;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/step.h"
 #include "net/http_server.h"
 #include "net/shard.h"
 #include "net/ws_server.h"
@@ -35,22 +36,29 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     (void)user;
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        step_begin(STEP_client_open);
         return ws_server_on_upgrade(wsi);
     case LWS_CALLBACK_ESTABLISHED:
+        step_begin(STEP_client_open);
         return ws_server_on_established(wsi);
     case LWS_CALLBACK_RECEIVE:
+        step_begin(STEP_client_message);
         return ws_server_on_receive(wsi, in, len);
     case LWS_CALLBACK_SERVER_WRITEABLE:
+        step_begin(STEP_client_writable);
         return ws_server_on_writeable(wsi);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return ws_server_on_peer_close(wsi, in, len);
     case LWS_CALLBACK_HTTP:
+        step_begin(STEP_http_request);
         return http_server_on_request(wsi);
     case LWS_CALLBACK_HTTP_WRITEABLE:
+        step_begin(STEP_http_request);
         return http_server_on_writeable(wsi);
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
+        step_begin(STEP_client_gone);
         on_destroy(wsi);
         return 0;
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:

@@ -18,8 +18,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "net/listener.h"
+#include "net/loop_watch.h"
 #include "net/protocol.h"
 #include "net/resolver.h"
 #include "net/upstream_pool.h"
@@ -57,6 +60,7 @@ struct shard {
     /* [shard] from here on */
     uv_loop_t loop;
     uv_timer_t clock;
+    struct loop_watch watch;
     uint64_t clock_due; /* 0: asleep */
     struct timer_wheel wheel;
     struct lws_context *lws;
@@ -141,6 +145,7 @@ static void on_clock(uv_timer_t *clock)
     uint64_t due;
 
     shard->clock_due = 0;
+    step_begin(STEP_timer);
     timer_wheel_run(&shard->wheel, clock_now_ms());
     if (timer_wheel_next(&shard->wheel, &due))
         shard_schedule(shard, due);
@@ -175,6 +180,7 @@ void shard_post(struct shard *shard, struct inbox_message *message)
 
 void shard_on_wake(struct shard *shard)
 {
+    step_begin(STEP_posted);
     inbox_drain(shard->inbox, shard);
 }
 
@@ -206,6 +212,7 @@ static void adopt(struct shard *shard, int fd)
 
 void shard_on_accept(struct shard *shard)
 {
+    step_begin(STEP_client_accept);
     for (int i = 0; i < ACCEPTS_PER_WAKE && shard->listener; i++) {
         int fd = accept4(shard->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -296,6 +303,7 @@ static bool drain_loop(struct shard *shard)
     bool done;
 
     shard->clock_due = 1; /* keeps shard_schedule() off the clock */
+    loop_watch_stop(&shard->watch);
     uv_update_time(&shard->loop);
     uv_timer_start(&shard->clock, on_drain_timeout, LOOP_DRAIN_MS, 0);
     uv_unref((uv_handle_t *)&shard->clock);
@@ -394,6 +402,7 @@ static enum antiphon_status set_up(struct shard *shard)
 
     uv_timer_init(&shard->loop, &shard->clock);
     shard->clock.data = shard;
+    loop_watch_start(&shard->watch, &shard->loop, shard->options.index);
     timer_wheel_init(&shard->wheel, clock_now_ms());
     status = ws_server_new(shard, shard->options.ws, &shard->ws);
     if (!status)
@@ -438,6 +447,8 @@ static void *run(void *arg)
 
     self = shard;
     thread_forbid_blocking();
+    if (!shard->options.aside)
+        metrics_name_shard(shard->options.index);
     shard->listen_fd = shard->spare_fd = -1;
     shard->status = set_up(shard);
     if (shard->status) {

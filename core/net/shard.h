@@ -29,6 +29,7 @@ struct shard_options {
     /* [shard] Once, last, after all connections are closed. */
     void (*on_stop)(void *ctx, struct shard *shard, void *user);
     void *ctx;
+    bool aside; /* it serves no conversations: its loop is not in the metrics */
 };
 
 /* [main] Returns when the shard is listening, or why it could not. */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "net/shard.h"
 #include "net/tls_client.h"
 #include "net/upstream_pool.h"
@@ -78,6 +79,8 @@ void upstream_leave(struct upstream *upstream)
 static void release(struct upstream *upstream)
 {
     upstream->dead = true;
+    if (upstream->phase == OPEN)
+        metrics_sub(METRIC_upstreams, 1);
     timer_stop(upstream->shard, &upstream->timer);
     if (upstream->opening)
         resolver_cancel(&upstream->opening->query);
@@ -300,6 +303,7 @@ static void on_connected(struct upstream *upstream)
 static void on_upgraded(struct upstream *upstream, const char *rest, size_t len)
 {
     upstream->phase = OPEN;
+    metrics_add(METRIC_upstreams, 1);
     timer_stop(upstream->shard, &upstream->timer);
     opening_free(upstream);
     upstream->handlers.on_open(upstream->ctx);
@@ -355,6 +359,8 @@ static void on_ready(void *ctx, bool readable, bool writable)
     struct upstream *upstream = ctx;
 
     upstream_enter(upstream);
+    if (upstream->phase != OPEN || writable)
+        step_begin(STEP_model_socket);
     switch (upstream->phase) {
     case RESOLVING:
         break;

@@ -19,6 +19,7 @@ enum upstream_phase { RESOLVING, CONNECTING, PROXY, TLS, UPGRADE, OPEN };
 struct upstream_out {
     struct upstream_out *next;
     enum antiphon_ws_kind kind;
+    uint64_t came_us; /* when the audio in it came from a client, 0: unknown */
     bool started; /* bytes of it may be out (or inside TLS): it cannot be dropped any more */
     size_t len, at;
     unsigned char data[];

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "base/utf8.h"
 #include "net/shard.h"
 #include "net/upstream_pool.h"
@@ -16,28 +18,43 @@
 /* ---- writing
  * ------------------------------------------------------------------------------------------- */
 
-void upstream_io_clear(struct upstream *upstream)
-{
-    struct upstream_out *out;
-
-    while ((out = upstream->first)) {
-        upstream->first = out->next;
-        free(out);
-    }
-    upstream->last = &upstream->first;
-    upstream->control_bytes = upstream->audio_bytes = 0;
-}
-
 static void out_unaccount(struct upstream *upstream, const struct upstream_out *out)
 {
+    metrics_sub(METRIC_upstream_queue_messages, 1);
+    metrics_sub(METRIC_upstream_queue_bytes, out->len);
     if (out->kind == ANTIPHON_WS_AUDIO)
         upstream->audio_bytes -= out->len;
     else
         upstream->control_bytes -= out->len;
 }
 
+void upstream_io_clear(struct upstream *upstream)
+{
+    struct upstream_out *out;
+
+    while ((out = upstream->first)) {
+        upstream->first = out->next;
+        out_unaccount(upstream, out);
+        free(out);
+    }
+    upstream->last = &upstream->first;
+}
+
+static void relayed(uint64_t came_us)
+{
+    if (came_us)
+        metrics_observe(HISTOGRAM_relay_up, clock_now_us() - came_us);
+}
+
+static uint64_t came_at(enum antiphon_ws_kind kind)
+{
+    return kind == ANTIPHON_WS_AUDIO ? step_arrival(STEP_client_message) : 0;
+}
+
 static void out_append(struct upstream *upstream, struct upstream_out *out)
 {
+    metrics_add(METRIC_upstream_queue_messages, 1);
+    metrics_add(METRIC_upstream_queue_bytes, out->len);
     if (out->kind == ANTIPHON_WS_AUDIO)
         upstream->audio_bytes += out->len;
     else
@@ -114,6 +131,7 @@ void upstream_io_flush(struct upstream *upstream)
         if (!upstream->first)
             upstream->last = &upstream->first;
         out_unaccount(upstream, out);
+        relayed(out->came_us);
         free(out);
     }
     stream_want_write(&upstream->stream, false);
@@ -140,7 +158,7 @@ static struct upstream_out *out_alloc(enum antiphon_ws_kind kind, size_t len)
     struct upstream_out *out = malloc(sizeof(*out) + len);
 
     if (out)
-        *out = (struct upstream_out){.kind = kind, .len = len};
+        *out = (struct upstream_out){.kind = kind, .len = len, .came_us = came_at(kind)};
     return out;
 }
 
@@ -176,8 +194,10 @@ static enum antiphon_status send_frame(struct upstream *upstream, enum antiphon_
     total = build(upstream, opcode, parts, n, len, pool->write);
     while (at < total && (put = stream_write(&upstream->stream, (const char *)pool->write + at, total - at)) >= 0)
         at += (size_t)put;
-    if (at == total)
+    if (at == total) {
+        relayed(came_at(kind));
         return ANTIPHON_OK;
+    }
     out = put == STREAM_AGAIN ? out_alloc(kind, total) : NULL;
     if (!out) { /* a frame that is half out cannot be taken back */
         on_write_failed(upstream);
@@ -206,8 +226,10 @@ enum antiphon_status upstream_send(struct upstream *upstream, enum antiphon_ws_k
     if (kind == ANTIPHON_WS_AUDIO)
         out_drop_audio(upstream,
                        len < UPSTREAM_MAX_AUDIO_BYTES ? UPSTREAM_MAX_AUDIO_BYTES - len : 0);
-    else if (upstream->control_bytes && upstream->control_bytes + len > UPSTREAM_MAX_CONTROL_BYTES)
+    else if (upstream->control_bytes && upstream->control_bytes + len > UPSTREAM_MAX_CONTROL_BYTES) {
+        metrics_add(METRIC_upstream_refused, 1);
         return ANTIPHON_EBUSY;
+    }
     metrics_add(METRIC_upstream_messages_out, 1);
     metrics_add(METRIC_upstream_bytes_out, len);
     return send_frame(upstream, kind, WS_FRAME_TEXT, parts, n, len);
@@ -296,6 +318,8 @@ void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
         case WS_FRAME_MESSAGE:
             metrics_add(METRIC_upstream_messages_in, 1);
             metrics_add(METRIC_upstream_bytes_in, item.len);
+            step_begin(STEP_model_message);
+            step_mark(STEP_plugin_message);
             upstream->handlers.on_message(upstream->ctx, item.data, item.len);
             break;
         case WS_FRAME_CONTROL:

@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/slots.h"
+#include "base/step.h"
 #include "net/protocol.h"
 #include "net/shard.h"
 #include "net/tcp_progress.h"
@@ -24,6 +26,7 @@
 /* What may be written after the socket said it takes more, before it is asked again. The answer goes by what
  * is not sent yet (TCP_NOTSENT_LOWAT), so that much more than that limit can wait in the kernel. */
 #define CREDIT_BYTES     16384u
+#define IDLE_MS          10000u /* a window in which sockets without a message are counted as idle */
 
 /* One message to the client. LWS_PRE bytes stay free in front of the payload for the frame header.
  */
@@ -32,6 +35,7 @@ struct ws_out {
     enum ws_kind kind;
     bool binary;
     size_t len;
+    uint64_t came_us;     /* when the audio in it came from the model, 0: unknown */
     unsigned char data[]; /* LWS_PRE + len */
 };
 
@@ -42,6 +46,7 @@ struct ws_conn { /* [shard] */
     bool close_sent;          /* our close frame is out, or on its way */
     bool dead;                /* the socket was shut down under libwebsockets */
     bool in_pieces;           /* message holds the beginning of one */
+    unsigned window;          /* in which the last message went or came */
     struct ws_server *server; /* borrowed */
     struct lws *wsi;          /* borrowed; NULL until established */
     void *ctx;                /* of the owner of the callbacks */
@@ -61,6 +66,8 @@ struct ws_server { /* [shard] */
     struct shard *shard;
     const struct ws_server_options *options; /* borrowed */
     struct slots *conns;
+    struct timer idle_timer;  /* ends the window; runs while there are connections */
+    unsigned window, awake;   /* its number, and the connections that had a message in it */
     unsigned char direct[LWS_PRE + DIRECT_BYTES];
 };
 
@@ -76,6 +83,7 @@ enum antiphon_status ws_server_new(struct shard *shard, const struct ws_server_o
         return ANTIPHON_ENOMEM;
     made->shard = shard;
     made->options = options;
+    made->window = 1; /* a connection that is made has had no message in any */
     if (slots_new(options->max_connections, &made->conns)) {
         free(made);
         return ANTIPHON_ENOMEM;
@@ -89,6 +97,8 @@ void ws_server_free(struct ws_server *server)
     if (!server)
         return;
     assert(!slots_count(server->conns));
+    timer_stop(server->shard, &server->idle_timer);
+    metrics_set(METRIC_client_sockets_idle, 0);
     slots_free(server->conns);
     free(server);
 }
@@ -122,11 +132,35 @@ static struct ws_conn *conn_of(struct lws *wsi)
     return state && state->kind == PROTOCOL_WS ? (struct ws_conn *)state : NULL;
 }
 
+static void on_idle_window(void *ctx)
+{
+    struct ws_server *server = ctx;
+    unsigned all = slots_count(server->conns);
+
+    metrics_set(METRIC_client_sockets_idle, all > server->awake ? all - server->awake : 0);
+    server->window++;
+    server->awake = 0;
+    if (all)
+        timer_start(server->shard, &server->idle_timer, IDLE_MS, on_idle_window, server);
+}
+
+static void count_awake(struct ws_conn *conn)
+{
+    struct ws_server *server = conn->server;
+
+    if (conn->window == server->window)
+        return;
+    conn->window = server->window;
+    server->awake++;
+}
+
 /* ---- the queue to the client
  * ---------------------------------------------------------------------- */
 
 static void out_unaccount(struct ws_conn *conn, const struct ws_out *out)
 {
+    metrics_sub(METRIC_client_queue_messages, 1);
+    metrics_sub(METRIC_client_queue_bytes, out->len);
     if (out->kind == WS_AUDIO) {
         conn->audio_bytes -= out->len;
     } else {
@@ -137,6 +171,8 @@ static void out_unaccount(struct ws_conn *conn, const struct ws_out *out)
 
 static void out_append(struct ws_conn *conn, struct ws_out *out)
 {
+    metrics_add(METRIC_client_queue_messages, 1);
+    metrics_add(METRIC_client_queue_bytes, out->len);
     if (out->kind == WS_AUDIO) {
         conn->audio_bytes += out->len;
     } else {
@@ -234,8 +270,8 @@ static void on_flush_timeout(void *ctx)
     conn_kill(ctx, 1006);
 }
 
-/* data has LWS_PRE bytes in front. */
-static bool write_message(struct ws_conn *conn, bool binary, unsigned char *data, size_t len)
+/* data has LWS_PRE bytes in front. came_us: see struct ws_out. */
+static bool write_message(struct ws_conn *conn, bool binary, unsigned char *data, size_t len, uint64_t came_us)
 {
     int n = lws_write(conn->wsi, data, len, binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
 
@@ -243,12 +279,15 @@ static bool write_message(struct ws_conn *conn, bool binary, unsigned char *data
         return false;
     metrics_add(METRIC_client_messages_out, 1);
     metrics_add(METRIC_client_bytes_out, len);
+    count_awake(conn);
+    if (came_us)
+        metrics_observe(HISTOGRAM_relay_down, clock_now_us() - came_us);
     return true;
 }
 
 static bool out_write(struct ws_conn *conn, struct ws_out *out)
 {
-    return write_message(conn, out->binary, out->data + LWS_PRE, out->len);
+    return write_message(conn, out->binary, out->data + LWS_PRE, out->len, out->came_us);
 }
 
 /* Whether the socket would take len bytes more. */
@@ -277,6 +316,7 @@ static enum antiphon_status out_queue(struct ws_conn *conn, struct ws_out *out)
                (conn->control_bytes + out->len > options->max_control_bytes ||
                 conn->control_messages >= options->max_control_messages)) {
         free(out);
+        metrics_add(METRIC_client_overflows, 1);
         log_info("ws", "client reads too slowly, closed");
         ws_conn_close(conn, 1013, "reading too slowly");
         return ANTIPHON_EBUSY;
@@ -301,6 +341,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
                                   const struct antiphon_span *parts, size_t n)
 {
     struct ws_out *out;
+    uint64_t came_us = message.kind == WS_AUDIO ? step_arrival(STEP_model_message) : 0;
     unsigned char *direct = conn->server->direct + LWS_PRE;
     size_t len = 0;
 
@@ -313,14 +354,14 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
     }
     if (!conn->first && len <= DIRECT_BYTES && may_write(conn, len)) {
         join(parts, n, direct);
-        if (!write_message(conn, message.binary, direct, len))
+        if (!write_message(conn, message.binary, direct, len, came_us))
             conn_kill(conn, 1006);
         return conn->dead ? ANTIPHON_EUNAVAILABLE : ANTIPHON_OK;
     }
     out = malloc(sizeof(*out) + LWS_PRE + len);
     if (!out)
         return ANTIPHON_ENOMEM;
-    *out = (struct ws_out){.kind = message.kind, .binary = message.binary, .len = len};
+    *out = (struct ws_out){.kind = message.kind, .binary = message.binary, .len = len, .came_us = came_us};
     join(parts, n, out->data + LWS_PRE);
     if (conn->first || !may_write(conn, len))
         return out_queue(conn, out);
@@ -415,6 +456,10 @@ int ws_server_on_established(struct lws *wsi)
         return -1;
     conn->wsi = wsi;
     metrics_add(METRIC_client_connections, 1);
+    metrics_add(METRIC_client_sockets, 1);
+    count_awake(conn);
+    if (!timer_active(&conn->server->idle_timer))
+        timer_start(conn->server->shard, &conn->server->idle_timer, IDLE_MS, on_idle_window, conn->server);
     conn->server->options->on_open(conn->ctx, conn);
     return 0;
 }
@@ -423,6 +468,7 @@ static void deliver(struct ws_conn *conn, bool binary, const char *data, size_t 
 {
     metrics_add(METRIC_client_messages_in, 1);
     metrics_add(METRIC_client_bytes_in, len);
+    count_awake(conn);
     conn->server->options->on_message(conn->ctx, conn, binary, data, len);
 }
 
@@ -526,6 +572,10 @@ void ws_server_on_closed(struct lws *wsi)
         return;
     lws_set_opaque_user_data(wsi, NULL);
     server = conn->server;
+    if (conn->wsi)
+        metrics_sub(METRIC_client_sockets, 1);
+    if (conn->window == server->window)
+        server->awake--;
     timer_stop(server->shard, &conn->timer);
     server->options->on_close(conn->ctx, conn->wsi ? conn : NULL,
                               conn->closing ? conn->close_code : 1006);

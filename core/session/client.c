@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
+#include "base/step.h"
 #include "base/banned.h"
 
 /* To a socket on another shard. */
@@ -13,6 +14,7 @@ struct push {
     enum { PUSH_FRAME, PUSH_DROP_AUDIO, PUSH_CLOSE } what;
     struct ws_message message;
     int code;
+    uint64_t came_us; /* FRAME: when the model's message came */
     size_t len;
     char data[];
 };
@@ -26,8 +28,10 @@ static void run_push(void *owner, struct inbox_message *message, bool dropped)
     if (conn) {
         switch (push->what) {
         case PUSH_FRAME:
+            step_came(STEP_model_message, push->came_us);
             if (ws_conn_send(conn, push->message, &part, 1) == ANTIPHON_ENOMEM && push->message.kind == WS_CONTROL)
                 ws_conn_close(conn, 1013, "out of memory");
+            step_came(STEP_NONE, 0);
             break;
         case PUSH_DROP_AUDIO:
             metrics_add(METRIC_client_audio_dropped, ws_conn_drop_audio(conn));
@@ -85,6 +89,7 @@ void client_send(struct client *client, struct runtime *runtime, enum frame_kind
         return;
     }
     push->what = PUSH_FRAME;
+    push->came_us = step_arrival(STEP_model_message);
     push->message = message;
     for (size_t i = 0; i < n; i++) {
         if (parts[i].len > 0)

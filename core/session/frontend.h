@@ -23,7 +23,7 @@ struct client_input {
     const char *data;      /* borrowed from the frame or from scratch */
     size_t len;
     size_t pcm_bytes;      /* AUDIO: decoded length */
-    bool spliced;          /* AUDIO: taken without building a tree */
+    bool spliced;          /* AUDIO: taken as it came, without building a tree */
     uint64_t turn;
     int64_t played_ms;
     bool allow;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "session/client.h"
 #include "session/session.h"
 #include "session/sessions.h"
@@ -100,6 +101,7 @@ struct carry {
     char *user, *session, *key;  /* ATTACH: owned; key carries a claim of the directory */
     struct forwarded *forwarded; /* FRAME: a share */
     bool binary;
+    uint64_t came_us;            /* FRAME */
     size_t len;
     char data[];
 };
@@ -144,7 +146,9 @@ static void run_carry(void *owner, struct inbox_message *message, bool dropped)
     if (sessions && carry->what == CARRY_ATTACH) {
         carry_attach(carry, sessions);
     } else if (client && carry->what == CARRY_FRAME) {
+        step_came(STEP_client_message, carry->came_us);
         session_on_frame(client->session, client, carry->binary, carry->data, carry->len);
+        step_came(STEP_NONE, 0);
     } else if (client && carry->what == CARRY_DETACH) {
         sessions_remove_client(sessions, client);
         session_detach(client->session, client);
@@ -270,6 +274,7 @@ void link_on_message(void *ctx, struct ws_conn *conn, bool binary, const char *d
     }
     carry->what = CARRY_FRAME;
     carry->binary = binary;
+    carry->came_us = step_arrival(STEP_client_message);
     memcpy(carry->data, data, len);
     atomic_fetch_add(&link->forwarded->bytes, len);
     atomic_fetch_add(&link->forwarded->refs, 1);

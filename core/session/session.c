@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "session/session_private.h"
 #include "base/banned.h"
 
@@ -102,6 +103,7 @@ static void on_loaded(struct session *session, struct session_message *message)
 {
     struct loaded *loaded = (struct loaded *)message;
 
+    step_mark(STEP_session_load);
     if (loaded->status) {
         log_error("session", "session=%s cannot be read: %s", session->id, status_name(loaded->status));
         session->not_durable = true;
@@ -380,6 +382,7 @@ void session_on_wake(struct session *session)
 
     if (!session->conn || !model->wake)
         return;
+    step_mark(STEP_session_wake);
     session->in_model++;
     model->wake(session->conn);
     session->in_model--;

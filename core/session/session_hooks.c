@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "session/hook_call.h"
 #include "session/session_private.h"
 #include "base/banned.h"
@@ -158,6 +159,7 @@ static void on_answer(struct session *session, struct session_message *message)
     const struct hook_answer *answer = (const struct hook_answer *)message;
     struct session_check *check = find_check(session, answer->number);
 
+    step_mark(STEP_hook_answer);
     if (!check)
         return; /* it came too late */
     if (answer->status) {

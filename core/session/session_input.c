@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "session/session_private.h"
 #include "base/banned.h"
 
@@ -16,6 +17,7 @@ static enum antiphon_status send_model(struct session *session, const struct ant
 
     if (!session->conn)
         return ANTIPHON_EUNAVAILABLE;
+    step_mark(STEP_plugin_send);
     session->in_model++;
     status = session->model->model.send(session->conn, event);
     session->in_model--;
@@ -97,6 +99,7 @@ void session_take_text(struct session *session, const char *text, size_t len)
 
 static void on_text(struct session *session, const struct client_input *input)
 {
+    step_mark(STEP_session_text);
     log_debug("sample", "[CLIENT TO AGENT]: %.*s", (int)input->len, input->data);
     if (!session_hooked(session, ANTIPHON_HOOK_USER_TEXT))
         session_take_text(session, input->data, input->len);

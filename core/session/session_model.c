@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "session/session_private.h"
 #include "base/banned.h"
 
@@ -27,6 +28,7 @@ static void on_audio(struct session *session, const struct antiphon_event *event
         return;
     if (actions & TURN_SEEN)
         timer_stop(session->shard, &session->first_byte_timer);
+    metrics_add(event->encoding == ANTIPHON_BASE64 ? METRIC_audio_down_spliced : METRIC_audio_down_decoded, 1);
     session->said.any = true;
     session->said.audio_ms += event->sample_rate ? (int64_t)(bytes * 500 / event->sample_rate) : 0;
     session_tell(session, event);
@@ -184,8 +186,29 @@ static void dispatch(struct session *session, const struct antiphon_event *event
     }
 }
 
+static enum step step_of(uint32_t type)
+{
+    switch (type) {
+    case ANTIPHON_EV_AUDIO:
+        return STEP_event_audio;
+    case ANTIPHON_EV_TEXT:
+    case ANTIPHON_EV_INPUT_TRANSCRIPT:
+    case ANTIPHON_EV_OUTPUT_TRANSCRIPT:
+        return STEP_event_text;
+    case ANTIPHON_EV_TURN_COMPLETE:
+    case ANTIPHON_EV_INTERRUPTED:
+        return STEP_event_turn;
+    case ANTIPHON_EV_TOOL_CALL:
+    case ANTIPHON_EV_TOOL_CANCEL:
+        return STEP_event_tool;
+    default:
+        return STEP_event_other;
+    }
+}
+
 void session_on_model(struct session *session, const struct antiphon_event *event)
 {
+    step_mark(step_of(event->type));
     session->in_model++;
     dispatch(session, event);
     session->in_model--;

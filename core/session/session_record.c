@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "base/step.h"
 #include "session/session_private.h"
 #include "session/tool_secret.h"
 #include "store/state.h"
@@ -354,6 +356,7 @@ struct committed {
     struct runtime *runtime;
     unsigned shard;
     uint64_t ticket;
+    uint64_t since_us; /* of a ticket: when it was handed over */
     uint64_t launch; /* not 0: tools wait for it */
     bool events; /* not only the handle */
     enum antiphon_status status;
@@ -364,6 +367,7 @@ static void on_committed(struct session *session, struct session_message *messag
     struct committed *committed = (struct committed *)message;
     bool saved;
 
+    step_mark(STEP_committed);
     session->commits--;
     if (committed->status) {
         session->stored = false; /* its row may have been in what was lost */
@@ -374,6 +378,7 @@ static void on_committed(struct session *session, struct session_message *messag
         /* What the user had said is part of the turn, and went into a commit of its own. */
         saved = !session->turn_lost;
         session->turn_lost = false;
+        metrics_observe(HISTOGRAM_turn_commit, clock_now_us() - committed->since_us);
         session_told(session, committed->ticket, saved);
         if (saved && session->not_durable) {
             session->not_durable = false;
@@ -416,8 +421,10 @@ static bool hand_over(struct session *session, uint64_t ticket, uint64_t launch)
         committed->runtime = session->runtime;
         committed->shard = shard_index(session->shard);
         committed->ticket = ticket;
+        committed->since_us = ticket ? clock_now_us() : 0;
         committed->launch = launch;
         committed->events = events;
+        step_mark(STEP_store_append);
         status = store_append(session->runtime->store, session->records.record, session->records.n,
                               committed_by_store, committed);
     }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "session/session_private.h"
 #include "base/banned.h"
 
@@ -90,6 +91,7 @@ static void connect_model(struct session *session, bool resume)
         open_failed(session, status, err.text[0] ? err.text : status_name(status));
         goto out;
     }
+    step_mark(STEP_plugin_open);
     session->in_model++;
     status = model->open(session->model->state, session->sink, run.data, run.len, &conn, err.text,
                          sizeof(err.text));

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/step.h"
 #include "session/session_private.h"
 #include "session/tool_job.h"
 #include "session/tool_secret.h"
@@ -425,6 +426,7 @@ static enum antiphon_status send_results(struct session *session, const struct b
     event.data = results->data;
     event.len = results->len;
     session->in_model++;
+    step_mark(STEP_plugin_send);
     status = session->model->model.send(session->conn, &event);
     session->in_model--;
     /* A model that does not wait for its tools owes nothing for a result. */
@@ -489,6 +491,7 @@ static void on_tool_result(struct session *session, struct session_message *mess
     struct tool_result *result = (struct tool_result *)message;
     struct tool_run *run = tool_runs_find(&session->tools, result->number);
 
+    step_mark(STEP_tool_result);
     if (result->undone) {
         tell_undone(session, result);
         return;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/metrics.h"
+#include "base/step.h"
 #include "session/client.h"
 #include "session/session.h"
 #include "base/banned.h"
@@ -74,8 +76,10 @@ void sessions_free(struct sessions *sessions)
 {
     if (!sessions)
         return;
-    if (sessions->slots)
+    if (sessions->slots) {
+        metrics_sub(METRIC_sessions, slots_count(sessions->slots));
         slots_each(sessions->slots, free_session, NULL);
+    }
     for (unsigned i = 0; i < NAME_BUCKETS; i++) {
         while (sessions->named[i]) {
             struct named *named = sessions->named[i];
@@ -149,6 +153,7 @@ enum antiphon_status sessions_open(struct sessions *sessions, const struct agent
     enum antiphon_status status;
     uint64_t handle;
 
+    step_mark(STEP_session_open);
     status = session_make_key(agent, user, id, key);
     if (status)
         return status;
@@ -169,6 +174,7 @@ enum antiphon_status sessions_open(struct sessions *sessions, const struct agent
         return status;
     }
     session_set_handle(made, handle);
+    metrics_add(METRIC_sessions, 1);
     named->session = made;
     *at = named;
     *session = made;
@@ -184,6 +190,7 @@ void sessions_remove(struct sessions *sessions, struct session *session)
         *at = named->next;
         free(named);
     }
+    metrics_sub(METRIC_sessions, 1);
     slots_remove(sessions->slots, session_handle(session));
 }
 

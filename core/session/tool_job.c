@@ -29,6 +29,7 @@ struct tool_job {
     tool_result_fn *on_result;
     unsigned shard;
     uint64_t session, number;
+    uint64_t since_us;         /* made */
     atomic_bool finished, cancelled, running;
     atomic_bool done;          /* what follows is known */
     atomic_bool undoing;       /* somebody saw to it */
@@ -236,6 +237,7 @@ static struct tool_job *job_new(struct runtime *runtime, const struct tool_job_o
     made->shard = options->shard;
     made->session = options->session;
     made->number = options->number;
+    made->since_us = clock_now_us();
     buf_init(&made->delta, TOOL_STATE_MAX_BYTES);
     if (options->state)
         made->state = tool_state_ref(options->state);
@@ -368,6 +370,8 @@ void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, co
     }
     if (turnstile && atomic_load(&job->running))
         turnstile_leave(turnstile);
+    if (!job->undo)
+        metrics_observe(HISTOGRAM_tool_call, clock_now_us() - job->since_us);
     pthread_mutex_lock(&job->mutex);
     job->status = status;
     pthread_mutex_unlock(&job->mutex);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "store/store_lock.h"
 #include "store/store_read.h"
 #include "store/store_sqlite.h"
@@ -123,6 +124,8 @@ static bool finish_batch(struct store *store, struct store_unit *batch, enum ant
     for (; batch; batch = batch->next) {
         store->records -= batch->n;
         store->bytes -= batch->bytes;
+        metrics_sub(METRIC_store_queue_records, batch->n);
+        metrics_sub(METRIC_store_queue_bytes, batch->bytes);
     }
     return true;
 }
@@ -410,11 +413,15 @@ enum antiphon_status store_append(struct store *store, const struct store_record
     if (status == ANTIPHON_OK) {
         store->records += n;
         store->bytes += unit->bytes;
+        metrics_add(METRIC_store_queue_records, n);
+        metrics_add(METRIC_store_queue_bytes, unit->bytes);
         *store->tail = unit;
         store->tail = &unit->next;
         pthread_cond_signal(&store->work);
     }
     pthread_mutex_unlock(&store->mutex);
+    if (status == ANTIPHON_EBUSY)
+        metrics_add(METRIC_store_refused, 1);
     if (status != ANTIPHON_OK)
         free(unit);
     return status;

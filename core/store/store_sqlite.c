@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "store/migrate.h"
 #include "store/state.h"
@@ -493,6 +494,7 @@ static enum antiphon_status write_units(struct store_sqlite *self, struct store_
 enum antiphon_status store_sqlite_commit(struct store_sqlite *db, struct store_unit *units,
                                          struct err *err)
 {
+    uint64_t since_us = clock_now_us();
     db->fault = ANTIPHON_OK;
     enum antiphon_status status = write_units(db, units);
     if (status != ANTIPHON_OK) {
@@ -509,6 +511,8 @@ enum antiphon_status store_sqlite_commit(struct store_sqlite *db, struct store_u
         records += unit->status == ANTIPHON_OK ? unit->n : 0;
     metrics_add(METRIC_store_commits, 1);
     metrics_add(METRIC_store_records, records);
+    metrics_observe(HISTOGRAM_store_commit, clock_now_us() - since_us);
+    metrics_observe(HISTOGRAM_store_batch_records, records);
     if (db->fault != ANTIPHON_OK)
         *err = db->fault_err;
     return db->fault;
