@@ -42,23 +42,42 @@ static void ready(struct runtime *runtime, struct http_reply *reply)
         isolate_each(runtime->isolate, tell_plugin, reply);
 }
 
+static void metrics(struct http_reply *reply)
+{
+    reply->status = metrics_print(&reply->body) ? 500 : 200;
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static bool is_get(const struct http_request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+void http_route_on_metrics(void *ctx, const struct http_request *request, struct http_reply *reply)
+{
+    const struct runtime *runtime = ctx;
+
+    if (!origin_host_allowed(request->host, origin_host_is_loopback(runtime->config->metrics_host)))
+        answer(reply, 403, "Forbidden: host not allowed\n");
+    else if (is_get(request) && strcmp(request->path, "/metrics") == 0)
+        metrics(reply);
+}
+
 void http_route_on_request(void *ctx, const struct http_request *request, struct http_reply *reply)
 {
     struct runtime *runtime = ctx;
-    bool get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 
     if (!origin_host_allowed(request->host, origin_host_is_loopback(runtime->config->host))) {
         answer(reply, 403, "Forbidden: host not allowed\n");
         return;
     }
-    if (!get)
+    if (!is_get(request))
         return;
     if (strcmp(request->path, "/livez") == 0) {
         answer(reply, 200, "ok\n");
     } else if (strcmp(request->path, "/readyz") == 0) {
         ready(runtime, reply);
-    } else if (strcmp(request->path, "/metrics") == 0) {
-        reply->status = metrics_print(&reply->body) ? 500 : 200;
-        reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    } else if (strcmp(request->path, "/metrics") == 0 && !runtime->config->metrics_host) {
+        metrics(reply);
     }
 }

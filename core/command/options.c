@@ -9,7 +9,7 @@
 #include "base/banned.h"
 
 enum { OPT_CONFIG = 256, OPT_HOST, OPT_PORT, OPT_AGENTS, OPT_PLUGINS, OPT_STORE, OPT_STATIC, OPT_DEMO,
-       OPT_SHARDS, OPT_LOG, OPT_INSECURE, OPT_SAFE, OPT_HELP };
+       OPT_SHARDS, OPT_METRICS, OPT_LOG, OPT_INSECURE, OPT_SAFE, OPT_HELP };
 
 static const struct option table[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
@@ -21,6 +21,7 @@ static const struct option table[] = {
     {"static", required_argument, NULL, OPT_STATIC},
     {"demo", no_argument, NULL, OPT_DEMO},
     {"shards", required_argument, NULL, OPT_SHARDS},
+    {"metrics", required_argument, NULL, OPT_METRICS},
     {"log-level", required_argument, NULL, OPT_LOG},
     {"insecure-no-auth", no_argument, NULL, OPT_INSECURE},
     {"safe-mode", no_argument, NULL, OPT_SAFE},
@@ -40,6 +41,7 @@ static void help(const char *command, const char *summary)
          "  --static DIR         folder of the web client\n"
          "  --demo               no key needed: talk to the built-in stand-in instead of a model\n"
          "  --shards N           threads that serve connections (default: one a core)\n"
+         "  --metrics HOST:PORT  serve /metrics there and not with the rest\n"
          "  --log-level L        debug, info, warn or error (default info)\n"
          "  --insecure-no-auth   allow a --host that others can reach although nobody signs in\n"
          "  --safe-mode          load no plugins but those that came with the program\n"
@@ -80,6 +82,7 @@ static const char *take(int option, const char *value, struct config_flags *flag
     case OPT_AGENTS: flags->agents_dir = value; break;
     case OPT_STORE: flags->store = value; break;
     case OPT_STATIC: flags->static_dir = value; break;
+    case OPT_METRICS: flags->metrics = value; break;
     case OPT_LOG: flags->log_level = value; break;
     case OPT_DEMO: flags->demo = true; break;
     case OPT_INSECURE: flags->insecure_no_auth = true; break;

@@ -47,7 +47,10 @@ struct server {
     struct static_files *files;
     struct ws_server_options ws;
     struct http_server_options http_server;
-    char url[300];
+    struct ws_server_options metrics_ws;
+    struct http_server_options metrics_http;
+    struct shard *metrics; /* a listener and thread of its own for /metrics; NULL: none */
+    char url[300], metrics_url[300];
     bool upstream;
     unsigned started; /* shards */
 };
@@ -71,6 +74,47 @@ static void on_shard_stop(void *ctx, struct shard *shard, void *sessions)
     (void)ctx;
     (void)shard;
     sessions_free(sessions);
+}
+
+static void print_url(char url[300], const char *host, int port)
+{
+    (void)snprintf(url, 300, strchr(host, ':') ? "http://[%s]:%d" : "http://%s:%d", host, port);
+}
+
+static int refuse_upgrade(void *ctx, struct shard *shard, const struct ws_upgrade *upgrade, void **conn_ctx)
+{
+    (void)ctx;
+    (void)shard;
+    (void)upgrade;
+    (void)conn_ctx;
+    return 404;
+}
+
+/* After the other shards, whose numbers it must not take. */
+static enum antiphon_status start_metrics(struct server *server, struct err *err)
+{
+    const struct config *config = server->assembly.config;
+    struct shard_options options = {.index = config->shards,
+                                    .host = config->metrics_host,
+                                    .port = config->metrics_port,
+                                    .ws = &server->metrics_ws,
+                                    .http = &server->metrics_http,
+                                    .aside = true};
+    enum antiphon_status status;
+    int reserve = -1;
+
+    if (!config->metrics_host)
+        return ANTIPHON_OK;
+    server->metrics_ws = (struct ws_server_options){.max_connections = 1, .on_upgrade = refuse_upgrade};
+    server->metrics_http =
+        (struct http_server_options){.on_request = http_route_on_metrics, .ctx = &server->runtime};
+    status = listener_probe(options.host, &options.port, &reserve, err);
+    if (!status)
+        status = shard_start(&options, &server->metrics, err);
+    if (reserve >= 0)
+        close(reserve);
+    print_url(server->metrics_url, options.host, options.port);
+    return status;
 }
 
 static enum antiphon_status start_shards(struct server *server, struct err *err)
@@ -97,8 +141,7 @@ static enum antiphon_status start_shards(struct server *server, struct err *err)
     }
     if (reserve >= 0)
         close(reserve);
-    (void)snprintf(server->url, sizeof(server->url), strchr(config->host, ':') ? "http://[%s]:%d" : "http://%s:%d",
-                   config->host, options.port);
+    print_url(server->url, config->host, options.port);
     return status;
 }
 
@@ -281,6 +324,8 @@ static enum antiphon_status start(struct server *server, const struct config_fla
     fill_options(server);
     services_starting(server->services);
     status = start_shards(server, &err);
+    if (!status)
+        status = start_metrics(server, &err);
     services_started(server->services);
     if (!status)
         status = reload_start(&server->assembly, &server->reload, &err);
@@ -320,6 +365,7 @@ static void stop(struct server *server)
     if (runtime->store)
         store_close(runtime->store);
     http_client_stop(server->http);
+    shard_stop(server->metrics);
     for (unsigned i = 0; i < server->started; i++)
         shard_stop_begin(runtime->shards[i]);
     for (unsigned i = 0; i < server->started; i++)
@@ -340,6 +386,8 @@ static void announce(const struct server *server)
     const struct config *config = server->assembly.config;
 
     printf("antiphon listening on %s\n", server->url);
+    if (server->metrics)
+        printf("\n  Metrics: %s/metrics\n", server->metrics_url);
     if (config->demo)
         printf("\n  %s\n", DEMO_HINT);
     printf("\n  Open %s in a browser and type or speak. Agents: %zu (default: %s). Ctrl-C stops.\n", server->url,

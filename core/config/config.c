@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "config/check.h"
+#include "config/config_address.h"
 #include "config/config_store.h"
 #include "config/dotenv.h"
 #include "config/expand.h"
@@ -189,6 +190,30 @@ static void take_store(struct loader *loader, const char *folder, const char *te
     }
 }
 
+static void take_metrics(struct loader *loader, const char *text, const char *name)
+{
+    struct config *config = loader->config;
+    struct err err;
+    char *host = NULL;
+
+    if (!text)
+        return;
+    switch (config_address(text, &host, &config->metrics_port, &err)) {
+    case ANTIPHON_OK:
+        free(config->metrics_host);
+        config->metrics_host = host;
+        break;
+    case ANTIPHON_EINVAL:
+        if (name)
+            report_fault(loader->report, NULL, 0, 0, name, "%s", err.text);
+        else
+            yaml_fault(loader->yaml, loader->report, "metrics", "%s", err.text);
+        break;
+    default:
+        loader->no_memory = true;
+    }
+}
+
 /* Whether each member of plugins is an object; a schema of ours cannot say it of unknown names. */
 static void check_plugins(struct loader *loader, cJSON *plugins)
 {
@@ -221,6 +246,7 @@ static void take_tree(struct loader *loader, cJSON *tree)
     put(loader, &config->host, json_get_string(listen, "host"));
     config->port = (int)json_get_number(listen, "port", 0);
     config->shards = (unsigned)json_get_number(tree, "shards", 0);
+    take_metrics(loader, json_get_string(tree, "metrics"), NULL);
     if (log_level_parse(json_get_string(json_get(tree, "log"), "level"), &config->log_level) !=
         ANTIPHON_OK)
         config->log_level = ANTIPHON_INFO;
@@ -314,6 +340,7 @@ static void take_environment(struct loader *loader)
     take_number_variable(loader, "ANTIPHON_SHARDS", SHARD_MAX, &shards);
     config->port = (int)port;
     config->shards = (unsigned)shards;
+    take_metrics(loader, variable("ANTIPHON_METRICS"), "ANTIPHON_METRICS");
     take_level(loader, variable("ANTIPHON_LOG_LEVEL"), "ANTIPHON_LOG_LEVEL");
     if ((value = variable("ANTIPHON_AGENTS")))
         put(loader, &config->agents_dir, value);
@@ -344,6 +371,7 @@ static void take_flags(struct loader *loader, const struct config_flags *flags)
                      SHARD_MAX);
     else if (flags->shards >= 0)
         config->shards = (unsigned)flags->shards;
+    take_metrics(loader, flags->metrics, "--metrics");
     take_level(loader, flags->log_level, "--log-level");
     if (flags->agents_dir)
         put(loader, &config->agents_dir, flags->agents_dir);
@@ -443,6 +471,7 @@ void config_free(struct config *config)
     if (!config)
         return;
     free(config->host);
+    free(config->metrics_host);
     free(config->agents_dir);
     free(config->static_dir);
     free(config->store_path);

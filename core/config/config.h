@@ -25,6 +25,8 @@ struct config_limits {
 struct config {
     char *host; /* owned, as all texts here */
     int port;
+    char *metrics_host; /* where /metrics is served alone; NULL: on the same port as all else */
+    int metrics_port;
     unsigned shards; /* 0 was replaced by the number of cores */
     enum antiphon_log_level log_level;
     char *agents_dir, *static_dir, *store_path;
@@ -46,7 +48,7 @@ struct config {
 };
 
 struct config_flags { /* NULL or negative: not given */
-    const char *config_file, *host, *agents_dir, *store, *static_dir, *log_level;
+    const char *config_file, *host, *agents_dir, *store, *static_dir, *log_level, *metrics;
     const char *plugin_dirs[CONFIG_MAX_PLUGIN_DIRS];
     int port, shards;
     bool demo, insecure_no_auth, safe_mode;

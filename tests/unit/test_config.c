@@ -17,7 +17,7 @@ static const char *const variables[] = {
     "ANTIPHON_STORE",     "ANTIPHON_STATIC", "CT_KEY",
     "CT_OLD_FLAG",        "CT_NEW_FLAG",     "CT_NUMBER",
     "CT_SECRET",          "CT_DOT",          "ANTIPHON_DEFAULT_AGENT",
-    "CT_NESTED",
+    "CT_NESTED",          "ANTIPHON_METRICS",
 };
 
 static int setup(void **state)
@@ -196,13 +196,14 @@ static void test_file(void **state)
 static void test_precedence(void **state)
 {
     (void)state;
-    write_file("antiphon.yaml", "listen: {host: file, port: 1}\nshards: 1\nlog: {level: error}\n"
+    write_file("antiphon.yaml", "listen: {host: file, port: 1}\nshards: 1\nmetrics: 127.0.0.1:1\nlog: {level: error}\n"
                                 "agents_dir: file\nstatic_dir: file\nstore: sqlite:file\n"
                                 "plugins_dir: file\ndefault_agent: file\n");
     write_file(".env", "ANTIPHON_HOST=dotenv\nANTIPHON_STATIC=dotenv\n");
     setenv("ANTIPHON_HOST", "env", 1);
     setenv("ANTIPHON_PORT", "2", 1);
     setenv("ANTIPHON_SHARDS", "2", 1);
+    setenv("ANTIPHON_METRICS", "[::1]:2", 1);
     setenv("ANTIPHON_LOG_LEVEL", "warn", 1);
     setenv("ANTIPHON_AGENTS", "env", 1);
     setenv("ANTIPHON_PLUGINS", "env1::env2", 1);
@@ -212,6 +213,8 @@ static void test_precedence(void **state)
     assert_string_equal(config->host, "env");
     assert_int_equal(config->port, 2);
     assert_int_equal(config->shards, 2);
+    assert_string_equal(config->metrics_host, "::1");
+    assert_int_equal(config->metrics_port, 2);
     assert_int_equal(config->log_level, ANTIPHON_WARN);
     assert_string_equal(config->agents_dir, "env");
     assert_string_equal(config->static_dir, "dotenv");
@@ -225,6 +228,7 @@ static void test_precedence(void **state)
                                  .port = 3,
                                  .shards = 3,
                                  .log_level = "debug",
+                                 .metrics = "metrics.example:0",
                                  .agents_dir = "flag",
                                  .static_dir = "flag",
                                  .store = "sqlite:flag",
@@ -235,6 +239,8 @@ static void test_precedence(void **state)
     assert_string_equal(config->host, "flag");
     assert_int_equal(config->port, 3);
     assert_int_equal(config->shards, 3);
+    assert_string_equal(config->metrics_host, "metrics.example");
+    assert_int_equal(config->metrics_port, 0);
     assert_int_equal(config->log_level, ANTIPHON_DEBUG);
     assert_string_equal(config->agents_dir, "flag");
     assert_string_equal(config->static_dir, "flag");
@@ -300,6 +306,28 @@ static void test_missing_file(void **state)
     write_file("antiphon.yaml", "plugins: {a: 1, b: {}, c: }\n");
     assert_faults(&no_flags, 1,
                   "antiphon.yaml:1:11: plugins.a: must be an object: the plugin's settings\n");
+}
+
+/* At all three places, and nothing without them. */
+static void test_metrics(void **state)
+{
+    static const char *const wrong[] = {"9464",  ":9464",    "host:",   "host:65536", "host:-1",    "host:+1",
+                                        "::1:9", "[::1]9464", "[::1:94", "[]:9464",    "host:80x", "host: 80"};
+    struct config_flags flags = no_flags;
+    struct config *config = load(&no_flags);
+
+    (void)state;
+    assert_null(config->metrics_host);
+    config_free(config);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        flags.metrics = wrong[i];
+        assert_faults(&flags, 1, "--metrics: must be HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464\n");
+    }
+    setenv("ANTIPHON_METRICS", "9464", 1);
+    write_file("antiphon.yaml", "metrics: \"9464\"\n");
+    assert_faults(&no_flags, 2,
+                  "antiphon.yaml:1:1: metrics: must be HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464\n"
+                  "ANTIPHON_METRICS: must be HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464\n");
 }
 
 static void test_store(void **state)
@@ -549,6 +577,7 @@ int main(void)
         TEST(test_defaults),      TEST(test_file), TEST(test_own_plugins_are_last),
         TEST(test_precedence),    TEST(test_every_fault),
         TEST(test_missing_file),  TEST(test_store),
+        TEST(test_metrics),
         TEST(test_plugin),        TEST(test_plugin_secrets),
         TEST(test_plugin_faults), TEST(test_plugin_without_schema),
         TEST(test_layout),        TEST(test_no_memory),

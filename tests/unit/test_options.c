@@ -63,7 +63,7 @@ static void every_flag(void **unused)
     (void)unused;
     assert_int_equal(PARSE("--config", "c.yaml", "--host=0.0.0.0", "--port", "0", "--agents", "a", "--plugins", "p1",
                            "--plugins=p2", "--store", "sqlite:x", "--static", "s", "--demo", "--shards", "2",
-                           "--log-level", "debug", "--insecure-no-auth"),
+                           "--metrics", "[::1]:9464", "--log-level", "debug", "--insecure-no-auth"),
                      -1);
     assert_string_equal(flags.config_file, "c.yaml");
     assert_string_equal(flags.host, "0.0.0.0");
@@ -75,6 +75,7 @@ static void every_flag(void **unused)
     assert_string_equal(flags.store, "sqlite:x");
     assert_string_equal(flags.static_dir, "s");
     assert_int_equal(flags.shards, 2);
+    assert_string_equal(flags.metrics, "[::1]:9464");
     assert_string_equal(flags.log_level, "debug");
     assert_true(flags.demo && flags.insecure_no_auth);
 }
@@ -82,7 +83,7 @@ static void every_flag(void **unused)
 static void help_names_every_flag(void **unused)
 {
     static const char *const names[] = {"--config", "--host", "--port", "--agents", "--plugins", "--store", "--static",
-                                        "--demo", "--shards", "--log-level", "--insecure-no-auth", "--help"};
+                                        "--demo", "--shards", "--metrics", "--log-level", "--insecure-no-auth", "--help"};
 
     (void)unused;
     assert_int_equal(PARSE("--help"), COMMAND_OK);
