@@ -355,8 +355,8 @@ static void stop(struct server *server)
         end_sessions(server);
     isolate_stop(server->assembly.isolate); /* while what plugins may ask for in shutdown() is there */
     reload_stop(server->reload);
-    services_close(server->services);
     tool_jobs_set_phase(TOOL_JOBS_ENDING);
+    services_close(server->services);
     if (runtime->pool)
         ended = pool_free(runtime->pool, POOL_END_MS);
     if (runtime->hooks)

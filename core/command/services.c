@@ -16,7 +16,7 @@ struct services {
     struct host_services table;
     struct runtime *runtime;  /* borrowed */
     struct http_client *http; /* borrowed */
-    struct alarms *alarms;    /* owned */
+    struct alarms *alarms;    /* owned; the runtime's */
     pthread_rwlock_t gate;
     bool open, started; /* under gate */
 };
@@ -273,6 +273,7 @@ enum antiphon_status services_open(struct runtime *runtime, struct http_client *
         free(made);
         return status;
     }
+    runtime->alarms = made->alarms;
     *services = made;
     return ANTIPHON_OK;
 }

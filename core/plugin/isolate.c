@@ -45,14 +45,64 @@ static void on_event(struct isolate *isolate, const struct epoll_event *event)
     }
 }
 
+/* There are enough processes of generations that were replaced later. */
+static bool is_crowded(const struct isolate_gen *first, const struct isolate_gen *gen)
+{
+    unsigned n = 0;
+
+    if (!gen->pid || !gen->retired)
+        return false;
+    for (const struct isolate_gen *other = first; other != gen; other = other->next)
+        n += other->pid && other->retired && strcmp(other->name, gen->name) == 0;
+    return n >= ISOLATE_MAX_OLD;
+}
+
+/* With the isolate's lock. One that never worked, and of which nobody wants to know any more. */
+static bool is_forgotten(const struct isolate *isolate, struct isolate_gen *gen)
+{
+    const struct isolate_gen *newer = isolate->gens;
+
+    if (gen->registered || gen->pid || gen->waited || atomic_load(&gen->requests) > 0 ||
+        gen->state != ISOLATE_BROKEN)
+        return false;
+    while (newer != gen && strcmp(newer->name, gen->name) != 0)
+        newer = newer->next;
+    return newer != gen;
+}
+
+static void clear_up(struct isolate *isolate)
+{
+    struct isolate_gen **at, *gone = NULL;
+
+    pthread_mutex_lock(&isolate->lock);
+    for (at = &isolate->gens; *at;) {
+        struct isolate_gen *gen = *at;
+        if (!is_forgotten(isolate, gen)) {
+            at = &gen->next;
+            continue;
+        }
+        *at = gen->next;
+        gen->next = gone;
+        gone = gen;
+    }
+    pthread_mutex_unlock(&isolate->lock);
+    while (gone) {
+        struct isolate_gen *gen = gone;
+        gone = gen->next;
+        isolate_gen_free(gen);
+    }
+}
+
 /* Answers how long to wait. *left: how many processes there are. */
 static int tick(struct isolate *isolate, unsigned *left)
 {
     uint64_t now = clock_now_ms();
     int wait = 1000;
 
+    clear_up(isolate);
     pthread_mutex_lock(&isolate->lock);
-    struct isolate_gen *gen = isolate->gens; /* what is added goes in front, and nothing is removed */
+    const struct isolate_gen *first = isolate->gens; /* what is added goes in front; removed it is by this thread */
+    struct isolate_gen *gen = isolate->gens;
     bool stopping = isolate->stopping;
     pthread_mutex_unlock(&isolate->lock);
     *left = 0;
@@ -63,7 +113,7 @@ static int tick(struct isolate *isolate, unsigned *left)
             pthread_mutex_unlock(&gen->lock);
             isolate_ask_to_end(gen);
         }
-        int due = isolate_tick(gen, now);
+        int due = isolate_tick(gen, now, is_crowded(first, gen));
         wait = due < wait ? due : wait;
         *left += gen->pid != 0;
     }
@@ -216,6 +266,7 @@ static enum antiphon_status wait_for(struct isolate *isolate, struct isolate_gen
         err_set(err, ANTIPHON_EUNAVAILABLE, "start: the server is ending");
         failed = true;
     }
+    gen->waited = false;
     pthread_mutex_unlock(&isolate->lock);
     return failed ? err->status : ANTIPHON_OK;
 }
@@ -228,6 +279,8 @@ enum antiphon_status isolate_load(struct isolate *isolate, const char *const *di
 
     if (status)
         gen = isolate_gen_broken(isolate, name, err);
+    else
+        gen->waited = true;
     if (gen)
         add(isolate, gen);
     if (!status)
@@ -304,8 +357,8 @@ void isolate_each(struct isolate *isolate, isolate_each_fn *fn, void *ctx)
     pthread_mutex_lock(&isolate->lock);
     for (struct isolate_gen *gen = isolate->gens; gen; gen = gen->next)
         collect(gen, shown, &n);
-    pthread_mutex_unlock(&isolate->lock);
     qsort(shown, n, sizeof(shown[0]), by_name);
     for (size_t i = 0; i < n; i++)
         report(&shown[i], fn, ctx);
+    pthread_mutex_unlock(&isolate->lock);
 }

@@ -3,8 +3,13 @@
  *
  * A plugin's file is copied into memory and sealed, so nothing that happens to the file reaches a running process; each
  * copy is a generation. A runner is started for it at once; what it registers is registered here, with functions that send
- * a message. A newer generation takes the place of the older one for conversations that begin from then on; the older one
- * goes on for those that know it, is stopped when it had nothing to do for a minute, and started again if it is called.
+ * a message. A newer generation takes the place of the older one for whoever looks a tool up from then on; the older one
+ * goes on for those that hold its tools (registry.h), and ends for good with the last of them. Hooks belong to no
+ * conversation: the newest generation is asked.
+ *
+ * How many there are: ISOLATE_MAX_OLD replaced generations of a plugin have a process while they wait for calls. Beyond, the
+ * oldest is ended once it has nothing to do, and started again, without what it knew, when it is called. What the registry
+ * can hold in all bounds the generations that ever worked; then newer ones are refused until a restart.
  *
  * What a runner does wrong ends in its death, by itself or by SIGKILL: a call that is not finished ISOLATE_GRACE_MS after its
  * deadline, more memory than it may have, a flood of output, a broken protocol. All calls that it had are answered with an
@@ -22,7 +27,7 @@
 #define ISOLATE_GRACE_MS    500
 #define ISOLATE_START_MS    15000 /* for init() and self_test() */
 #define ISOLATE_END_MS      1500  /* for shutdown() */
-#define ISOLATE_IDLE_MS     60000 /* until a replaced generation is stopped */
+#define ISOLATE_MAX_OLD     4     /* replaced generations of a plugin with a process although nothing is to do */
 #define ISOLATE_HEALTHY_MS  60000 /* of life, until earlier deaths are forgotten */
 #define ISOLATE_MAX_RETRY_MS 60000
 #define ISOLATE_MEMORY      ((uint64_t)1 << 30) /* bytes of address space, unless options say otherwise */
@@ -70,7 +75,8 @@ enum antiphon_status isolate_load(struct isolate *isolate, const char *const *di
                                   const struct isolate_limits *limits, struct err *err) MUST_CHECK;
 
 typedef void isolate_each_fn(void *ctx, const struct isolate_report *report);
-/* Any thread. The newest generation of each plugin that ever worked, else the newest; sorted by name. */
+/* Any thread. The newest generation of each plugin that ever worked, else the newest; sorted by name. fn() must not call
+ * anything here. */
 void isolate_each(struct isolate *isolate, isolate_each_fn *fn, void *ctx);
 const char *isolate_state_name(enum isolate_state state); /* such as "backing off" */
 #endif

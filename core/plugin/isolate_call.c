@@ -27,7 +27,6 @@ static void unlink_work(struct isolate_gen *gen, const struct isolate_work *work
         at = &(*at)->next;
     *at = work->next;
     gen->n_work--;
-    gen->idle_since_ms = clock_now_ms();
 }
 
 static enum antiphon_status send_call(struct isolate_gen *gen, struct isolate_work *work)

@@ -143,12 +143,20 @@ static void wipe(char *text)
     free(text);
 }
 
+static void free_tools(struct isolate_gen *gen)
+{
+    for (size_t i = 0; gen->tools && i < gen->n_tools; i++)
+        free(gen->tools[i].texts);
+    free(gen->tools);
+    gen->tools = NULL;
+    gen->n_tools = 0;
+}
+
 void isolate_gen_free(struct isolate_gen *gen)
 {
     if (!gen)
         return;
-    for (size_t i = 0; gen->tools && i < gen->n_tools; i++)
-        free(gen->tools[i].texts);
+    free_tools(gen);
     for (size_t i = 0; gen->hooks && i < gen->n_hooks; i++)
         free(gen->hooks[i].texts);
     for (int i = 0; i < ISOLATE_FDS; i++) {
@@ -166,7 +174,6 @@ void isolate_gen_free(struct isolate_gen *gen)
     buf_deinit(&gen->wire);
     buf_deinit(&gen->in);
     pthread_mutex_destroy(&gen->lock);
-    free(gen->tools);
     free(gen->hooks);
     free(gen->permissions);
     free(gen->version);
@@ -294,7 +301,6 @@ static void retire_older(struct isolate_gen *gen)
         newest = other->number > newest ? other->number : newest;
         pthread_mutex_lock(&other->lock);
         other->retired = true;
-        other->idle_since_ms = clock_now_ms();
         pthread_mutex_unlock(&other->lock);
     }
     pthread_mutex_lock(&gen->lock);
@@ -318,8 +324,10 @@ static enum antiphon_status offer(struct isolate_gen *gen, const char *version, 
     const struct registry_source source = {
         .plugin = &gen->plugin, .manifest = gen->manifest, .state = gen, .config = gen->config};
     enum antiphon_status status = registry_add(gen->isolate->registry, &source, err);
-    if (!status)
+    if (!status) {
         retire_older(gen);
+        free_tools(gen); /* the registry has copies */
+    }
     return status;
 }
 
@@ -338,7 +346,6 @@ void isolate_gen_on_ready(struct isolate_gen *gen, const struct runner_message *
     gen->registered = true;
     pthread_mutex_lock(&gen->lock);
     gen->state = ISOLATE_OK;
-    gen->idle_since_ms = gen->ready_ms;
     pthread_mutex_unlock(&gen->lock);
     pthread_cond_broadcast(&gen->isolate->changed);
     pthread_mutex_unlock(&gen->isolate->lock);

@@ -2,6 +2,7 @@
 #ifndef PLUGIN_ISOLATE_IMPL_H
 #define PLUGIN_ISOLATE_IMPL_H
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "base/pool.h"
@@ -56,6 +57,8 @@ struct isolate_gen {
     struct isolate_hook *hooks;         /* owned; HOST_MAX_HOOKS */
     size_t n_tools, n_hooks;
     bool registered;                    /* written by [plugins] before anybody else sees the gen's tools */
+    bool waited;                        /* under the isolate's lock: isolate_load() looks at it */
+    atomic_uint requests;               /* what others do for it, and tell it when it is done */
 
     pthread_mutex_t lock;
     /* below: under lock */
@@ -65,7 +68,7 @@ struct isolate_gen {
     unsigned incarnation;         /* of the runner; answers to an earlier one are dropped */
     struct isolate_work *work;    /* owned */
     unsigned n_work;
-    uint64_t last_number, idle_since_ms, retry_ms;
+    uint64_t last_number, retry_ms;
     struct isolate_packet *out, **out_last; /* owned */
     size_t out_bytes;
     struct buf wire;              /* for encoding */
@@ -124,8 +127,8 @@ void isolate_kill(struct isolate_gen *gen, const char *fmt, ...) PRINTF_LIKE(2, 
 void isolate_fail(struct isolate_gen *gen, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void isolate_on_exit(struct isolate_gen *gen);
 void isolate_on_output(struct isolate_gen *gen);
-/* What is due; answers how soon to look again, ms. */
-int isolate_tick(struct isolate_gen *gen, uint64_t now_ms);
+/* What is due; answers how soon to look again, ms. crowded: there are enough processes of newer generations. */
+int isolate_tick(struct isolate_gen *gen, uint64_t now_ms, bool crowded);
 void isolate_ask_to_end(struct isolate_gen *gen);
 
 /* isolate_link.c */

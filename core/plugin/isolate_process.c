@@ -313,6 +313,13 @@ static void set_state(struct isolate_gen *gen, enum isolate_state state, const c
     pthread_mutex_unlock(&isolate->lock);
 }
 
+static void close_image(struct isolate_gen *gen)
+{
+    if (gen->image >= 0)
+        close(gen->image);
+    gen->image = -1;
+}
+
 /* It never worked: nothing of it stays but the reason. */
 static void give_up(struct isolate_gen *gen, const char *how)
 {
@@ -320,8 +327,7 @@ static void give_up(struct isolate_gen *gen, const char *how)
 
     (void)snprintf(why, sizeof(why), "%s%.480s", gen->said ? "" : "init: its process ", how);
     (void)isolate_call_fail_all(gen, why);
-    close(gen->image); /* it will not be started again */
-    gen->image = -1;
+    close_image(gen); /* it will not be started again */
     set_state(gen, ISOLATE_BROKEN, why);
 }
 
@@ -341,6 +347,8 @@ static void on_death(struct isolate_gen *gen, const char *how)
     }
     set_state(gen, gen->ended ? ISOLATE_BROKEN : wanted || gen->retired ? ISOLATE_IDLE : ISOLATE_BACKING_OFF,
               wanted ? "" : how);
+    if (gen->asked_to_end && !gen->ended)
+        return; /* what has come meanwhile waits for the next process */
     unsigned n = isolate_call_fail_all(gen, wanted ? "the plugin has ended" : why);
     if (!wanted)
         log_error("plugin", "%s: its process %s; %u calls were answered with an error%s%.*s", gen->name, how, n,
@@ -399,7 +407,7 @@ void isolate_on_output(struct isolate_gen *gen)
 
 /* ---- what is due ---- */
 
-static bool is_overdue(struct isolate_gen *gen, uint64_t now_ms, bool *busy, bool *idle)
+static bool is_overdue(struct isolate_gen *gen, uint64_t now_ms, bool *busy)
 {
     bool overdue = false;
 
@@ -408,7 +416,6 @@ static bool is_overdue(struct isolate_gen *gen, uint64_t now_ms, bool *busy, boo
         overdue = overdue || (work->call && work->deadline_ms + ISOLATE_GRACE_MS < now_ms) ||
                   (work->check && work->deadline_ms + ISOLATE_GRACE_MS + 1000 < now_ms);
     *busy = gen->work != NULL;
-    *idle = gen->retired && !gen->work && since(gen->idle_since_ms, now_ms) > ISOLATE_IDLE_MS;
     pthread_mutex_unlock(&gen->lock);
     return overdue;
 }
@@ -445,9 +452,35 @@ static void watch_processor(struct isolate_gen *gen, uint64_t now_ms, bool busy)
     gen->cpu_seen_ms = now_ms;
 }
 
-static void tick_running(struct isolate_gen *gen, uint64_t now_ms)
+/* Replaced, and whoever could call it has gone: it will not be started again. */
+static bool end_if_unused(struct isolate_gen *gen)
 {
-    bool busy = false, idle = false;
+    pthread_mutex_lock(&gen->lock);
+    bool maybe = gen->retired && !gen->work && !gen->ended;
+    pthread_mutex_unlock(&gen->lock);
+    if (!maybe || !registry_is_unused(gen->isolate->registry, gen))
+        return false;
+    pthread_mutex_lock(&gen->lock);
+    gen->ended = true;
+    pthread_mutex_unlock(&gen->lock);
+    log_info("plugin", "%s: version %s has ended: no conversation uses it any more", gen->name, gen->version);
+    return true;
+}
+
+/* Calls that come from now on wait for another process. */
+static bool put_to_rest(struct isolate_gen *gen)
+{
+    pthread_mutex_lock(&gen->lock);
+    bool rests = gen->state == ISOLATE_OK && !gen->work;
+    if (rests)
+        gen->state = ISOLATE_IDLE;
+    pthread_mutex_unlock(&gen->lock);
+    return rests;
+}
+
+static void tick_running(struct isolate_gen *gen, uint64_t now_ms, bool crowded)
+{
+    bool busy = false;
 
     isolate_turn_window(gen, now_ms);
     if (gen->asked_to_end) {
@@ -458,9 +491,9 @@ static void tick_running(struct isolate_gen *gen, uint64_t now_ms)
             isolate_fail(gen, "init: was not ready after %d s", ISOLATE_START_MS / 1000);
     } else if (gen->lost_ms && since(gen->lost_ms, now_ms) > LOST_MS) {
         isolate_kill(gen, "lost its connection to the server");
-    } else if (is_overdue(gen, now_ms, &busy, &idle)) {
+    } else if (is_overdue(gen, now_ms, &busy)) {
         isolate_kill(gen, "did not finish a call by its deadline");
-    } else if (idle) {
+    } else if (end_if_unused(gen) || (crowded && put_to_rest(gen))) {
         isolate_ask_to_end(gen);
     } else {
         watch_processor(gen, now_ms, busy);
@@ -469,16 +502,19 @@ static void tick_running(struct isolate_gen *gen, uint64_t now_ms)
         watch_memory(gen);
 }
 
-int isolate_tick(struct isolate_gen *gen, uint64_t now_ms)
+int isolate_tick(struct isolate_gen *gen, uint64_t now_ms, bool crowded)
 {
     if (gen->pid) {
-        tick_running(gen, now_ms);
+        tick_running(gen, now_ms, crowded);
         return sandbox_watches_memory() ? WATCH_MS : TICK_MS;
     }
+    (void)end_if_unused(gen);
     pthread_mutex_lock(&gen->lock);
     bool due = !gen->ended && ((gen->state == ISOLATE_BACKING_OFF && now_ms >= gen->retry_ms) ||
                                (gen->state == ISOLATE_IDLE && gen->work) || (gen->state == ISOLATE_STARTING));
     bool waits = gen->state == ISOLATE_BACKING_OFF && !gen->ended;
+    if (gen->ended)
+        close_image(gen); /* it is not started again */
     if (due && gen->registered)
         gen->restarts++;
     pthread_mutex_unlock(&gen->lock);

@@ -129,6 +129,7 @@ static void run_job(struct pool_job *pool_job, bool dropped)
         const struct runner_message reply = answer_to(job->message.number, status);
         isolate_reply(job->gen, job->incarnation, &reply);
     }
+    atomic_fetch_sub(&job->gen->requests, 1);
     free(job->texts);
     free(job);
 }
@@ -164,8 +165,10 @@ static void on_worker(struct isolate_gen *gen, const struct runner_message *mess
     job->job.run = run_job;
     job->gen = gen;
     job->incarnation = gen->incarnation;
+    atomic_fetch_add(&gen->requests, 1);
     enum antiphon_status status = pool_submit(gen->isolate->io, &job->job);
     if (status) {
+        atomic_fetch_sub(&gen->requests, 1);
         free(job->texts);
         free(job);
         answer(gen, message, status);
@@ -193,6 +196,7 @@ static void on_http_done(void *ctx, const struct antiphon_http_response *respons
                  {response->body_len ? response->body : "", response->body_len}}};
 
     isolate_reply(wait->gen, wait->incarnation, &message);
+    atomic_fetch_sub(&wait->gen->requests, 1);
     free(wait);
 }
 
@@ -232,9 +236,12 @@ static void on_http(struct isolate_gen *gen, const struct runner_message *messag
         status = ANTIPHON_ENOMEM;
         if (wait) {
             *wait = (struct http_wait){gen, gen->incarnation, message->number, message->value[1]};
+            atomic_fetch_add(&gen->requests, 1);
             status = h->http(h, &request, on_http_done, wait);
         }
     }
+    if (status && wait)
+        atomic_fetch_sub(&gen->requests, 1);
     if (status)
         free(wait);
     answer(gen, message, status);

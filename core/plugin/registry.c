@@ -21,6 +21,7 @@ struct loaded {
     struct secrets *secrets;       /* owned */
     void *state;                   /* the plugin's */
     bool retired;                  /* a newer one of that name has taken its place */
+    atomic_uint users;             /* holds of its tools */
 };
 
 struct registry {
@@ -57,17 +58,57 @@ enum antiphon_status registry_new(const struct host_services *services, struct r
     return ANTIPHON_OK;
 }
 
+/* With the lock. */
+static const struct registry_tool *find_tool(const struct registry *registry, const char *name)
+{
+    for (size_t i = 0; i < registry->n_tools; i++) {
+        if (!registry->tools[i].retired && strcmp(registry->tools[i].tool.name, name) == 0)
+            return &registry->tools[i];
+    }
+    return NULL;
+}
+
 const struct registry_tool *registry_tool(const struct registry *registry, const char *name)
 {
-    const struct registry_tool *found = NULL;
-
     lock(registry);
-    for (size_t i = 0; i < registry->n_tools && !found; i++) {
-        if (!registry->tools[i].retired && strcmp(registry->tools[i].tool.name, name) == 0)
-            found = &registry->tools[i];
-    }
+    const struct registry_tool *found = find_tool(registry, name);
     unlock(registry);
     return found;
+}
+
+const struct registry_tool *registry_hold_tool(const struct registry *registry, const char *name)
+{
+    lock(registry); /* it is not retired between the two steps */
+    const struct registry_tool *found = find_tool(registry, name);
+    if (found)
+        registry_hold_again(found);
+    unlock(registry);
+    return found;
+}
+
+void registry_hold_again(const struct registry_tool *tool)
+{
+    if (tool->users)
+        atomic_fetch_add(tool->users, 1);
+}
+
+void registry_release_tool(const struct registry_tool *tool)
+{
+    if (tool->users)
+        atomic_fetch_sub(tool->users, 1);
+}
+
+bool registry_is_unused(const struct registry *registry, const void *state)
+{
+    bool unused = false;
+
+    lock(registry);
+    for (size_t i = 0; i < registry->n_plugins && !unused; i++) {
+        const struct loaded *loaded = &registry->plugins[i];
+        unused = loaded->state == state && loaded->retired && atomic_load(&loaded->users) == 0;
+    }
+    unlock(registry);
+    return unused;
 }
 
 const struct registry_model *registry_model(const struct registry *registry, const char *name)
@@ -287,8 +328,10 @@ static void adopt(struct registry *registry, struct loaded *loaded, const char *
     struct registry_hook *hooks = registry->hooks + registry->n_hooks;
 
     host_take(loaded->host, tools, models, hooks);
-    for (size_t i = 0; i < n_tools; i++)
+    for (size_t i = 0; i < n_tools; i++) {
         tools[i].state = loaded->state;
+        tools[i].users = &loaded->users;
+    }
     for (size_t i = 0; i < n_models; i++)
         models[i].state = loaded->state;
     for (size_t i = 0; i < n_hooks; i++)

@@ -2,6 +2,8 @@
  * is done (immutable then). Plugins are never dlclosed. */
 #ifndef PLUGIN_REGISTRY_H
 #define PLUGIN_REGISTRY_H
+#include <stdatomic.h>
+
 #include "antiphon/plugin.h"
 #include "base/err.h"
 #include "base/jschema.h"
@@ -99,6 +101,7 @@ struct registry_tool {
     const struct jschema *schema;  /* compiled params_schema or NULL */
     void *state;                   /* for invoke() and cancel() */
     bool retired;                  /* the registry's own: look-ups pass it over */
+    atomic_uint *users;            /* likewise: how often tools of its plugin are held; NULL: nobody counts */
 };
 struct registry_model {
     const char *plugin;
@@ -112,6 +115,14 @@ struct registry_hook {
 };
 const struct registry_tool *registry_tool(const struct registry *registry, const char *name);
 const struct registry_model *registry_model(const struct registry *registry, const char *name);
+/* A tool that is to be called: while it is held, the process of an isolated plugin stays for it, even if a newer version
+ * has taken its place. Each hold is ended by one release; the tool's memory stays valid for ever. Any thread. NULL: none of
+ * that name. */
+const struct registry_tool *registry_hold_tool(const struct registry *registry, const char *name);
+void registry_hold_again(const struct registry_tool *tool); /* one that is held by the caller */
+void registry_release_tool(const struct registry_tool *tool);
+/* The plugin with that state was replaced, and none of its tools is held: nobody will call it any more. Any thread. */
+bool registry_is_unused(const struct registry *registry, const void *state);
 /* All, replaced ones included. */
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first);
 size_t registry_models(const struct registry *registry, const struct registry_model **first);

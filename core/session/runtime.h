@@ -2,6 +2,7 @@
  * but for what guards itself. */
 #ifndef SESSION_RUNTIME_H
 #define SESSION_RUNTIME_H
+#include "base/alarm.h"
 #include "base/directory.h"
 #include "base/pool.h"
 #include "config/agent.h"
@@ -21,6 +22,7 @@ struct runtime {
     struct store *store;
     struct pool *pool;                /* tools */
     struct pool *hooks;               /* workers of their own, so that slow tools delay no hook */
+    struct alarms *alarms;            /* on the pool of tools; gone when tool_jobs_set_phase(TOOL_JOBS_ENDING) was called */
     struct directory *directory;
     struct shard *shards[SHARD_MAX];  /* each put down by its own shard before anybody can know of it */
     unsigned shards_n;

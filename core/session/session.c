@@ -221,6 +221,7 @@ void session_free(struct session *session)
     session_disconnect(session);
     session_recover_deinit(session);
     session_tools_deinit(session);
+    session_drop_toolset(session);
     while (session->clients) {
         struct client *client = session->clients;
         session->clients = client->next;

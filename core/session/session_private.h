@@ -13,6 +13,7 @@
 #include "session/tool_quota.h"
 #include "session/tool_run.h"
 #include "session/tool_state.h"
+#include "session/toolset.h"
 #include "session/turn.h"
 #include "session/waiting.h"
 
@@ -137,6 +138,7 @@ struct session {
 
     struct notices notices;      /* not yet said */
 
+    struct toolset *toolset;     /* owned; the tools that the model was told of; NULL: none yet */
     struct tool_runs tools;
     struct tool_memory tool_memory; /* calls that are over; undo: a struct tool_job */
     struct tool_quota *quotas;   /* owned; one for each of the agent's tools, or NULL yet */
@@ -258,6 +260,8 @@ void session_tools_committed(struct session *session, uint64_t ticket);
 void session_drop_tools(struct session *session, const char *reason); /* all end, nobody is answered */
 void session_forget_tools(struct session *session);    /* calls that are over */
 void session_tools_deinit(struct session *session);
+enum antiphon_status session_take_toolset(struct session *session) MUST_CHECK; /* if it has none */
+void session_drop_toolset(struct session *session);    /* the next one may have newer versions */
 void session_launch_tool(struct session *session, struct tool_run *run);
 void session_fail_tool(struct session *session, struct tool_run *run, enum antiphon_status status, const char *reason,
                        const struct buf *why);

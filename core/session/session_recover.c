@@ -99,15 +99,12 @@ static void on_again_late(void *ctx)
 
 static const struct registry_tool *repeatable(const struct session *session, const struct store_call_row *row)
 {
-    for (size_t i = 0; row->args && i < session->agent->tools_n; i++) {
-        const struct registry_tool *tool = registry_tool(session->runtime->registry, row->tool);
-        if (strcmp(session->agent->tools[i].name, row->tool) == 0)
-            return tool && tool->tool.invoke && (tool->tool.flags & ANTIPHON_TOOL_READ_ONLY) &&
-                           !tool_secret_any(tool->schema)
-                       ? tool
-                       : NULL;
-    }
-    return NULL;
+    const struct registry_tool *tool = row->args ? toolset_find(session->toolset, row->tool) : NULL;
+
+    return tool && tool->tool.invoke && (tool->tool.flags & ANTIPHON_TOOL_READ_ONLY) &&
+                   !tool_secret_any(tool->schema)
+               ? tool
+               : NULL;
 }
 
 /* Valid when it was called first, and tools change: checked again. */
@@ -149,7 +146,7 @@ static bool start_again(struct session *session, const struct store_call_row *ro
 
 static void recover(struct session *session, struct store_call_row *row)
 {
-    const struct registry_tool *tool = repeatable(session, row);
+    const struct registry_tool *tool = session_take_toolset(session) ? NULL : repeatable(session, row);
 
     if (tool && !session->again)
         session->again = calloc(AGAIN_MAX, sizeof(*session->again));

@@ -89,7 +89,7 @@ static bool has_functions(const struct session *session)
     const struct agent *agent = session->agent;
 
     for (size_t i = 0; i < agent->tools_n; i++) {
-        const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
+        const struct registry_tool *tool = toolset_get(session->toolset, i);
         if (tool && tool->tool.invoke && !tool->tool.native_feature)
             return true;
     }
@@ -111,7 +111,7 @@ static void put_tools(struct session *session, struct buf *out)
 
     buf_puts(out, "\"functions\":[");
     for (size_t i = 0; i < agent->tools_n; i++) {
-        const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
+        const struct registry_tool *tool = toolset_get(session->toolset, i);
         if (!tool || !tool->tool.invoke || session_is_native(session, &tool->tool))
             continue;
         put_function(session, out, &tool->tool, first);
@@ -120,7 +120,7 @@ static void put_tools(struct session *session, struct buf *out)
     buf_puts(out, "],\"native\":[");
     first = true;
     for (size_t i = 0; i < agent->tools_n; i++) {
-        const struct registry_tool *tool = registry_tool(session->runtime->registry, agent->tools[i].name);
+        const struct registry_tool *tool = toolset_get(session->toolset, i);
         if (!tool || !session_is_native(session, &tool->tool))
             continue;
         buf_printf(out, "%s%s", first ? "" : ",", tool->tool.native_fragment);

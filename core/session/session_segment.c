@@ -67,6 +67,18 @@ static bool handle_is_good(const struct session *session)
            !history_has(session->history, session->resumption_time);
 }
 
+enum antiphon_status session_take_toolset(struct session *session)
+{
+    return session->toolset ? ANTIPHON_OK
+                            : toolset_new(session->runtime->registry, session->agent, &session->toolset);
+}
+
+void session_drop_toolset(struct session *session)
+{
+    toolset_free(session->toolset);
+    session->toolset = NULL;
+}
+
 static void connect_model(struct session *session, bool resume)
 {
     const struct antiphon_model *model = &session->model->model;
@@ -79,12 +91,15 @@ static void connect_model(struct session *session, bool resume)
     if (!resume) { /* a fresh connection knows nothing of the calls */
         session_drop_tools(session, "reconnected");
         session_forget_tools(session);
+        session_drop_toolset(session);
     }
     session->connection++;
     session->audio = session_wants_audio(session);
     metrics_add(resume ? METRIC_upstream_resumes : METRIC_upstream_connects, 1);
     buf_init(&run, 32u * 1024 * 1024);
-    status = session_run_print(session, resume, &run, &err);
+    status = session_take_toolset(session);
+    if (!status)
+        status = session_run_print(session, resume, &run, &err);
     if (!status)
         status = sessions_add_sink(session->sessions, session, &session->sink);
     if (status) {
@@ -145,6 +160,7 @@ static void fail(struct session *session)
               fault->message);
     drop_waiting(session);
     session_drop_tools(session, "offline");
+    session_drop_toolset(session);
     if (session->turn.state != TURN_IDLE) {
         session->turn.waiting = false;
         session_turn(session, TURN_IN_LOST);
@@ -297,6 +313,7 @@ void session_want(struct session *session)
         if (session->turn.state != TURN_IDLE)
             session_turn(session, TURN_IN_LOST);
         session_drop_tools(session, "left");
+        session_drop_toolset(session);
         session_pending_drop(session, "left");
         drop_waiting(session);
         session_segment(session, SEGMENT_IN_UNWANT, (struct segment_facts){0});

@@ -217,9 +217,10 @@ void session_allow_tool(struct session *session, struct tool_run *run)
 
 /* ---- checked ---- */
 
-static const struct registry_tool *function_of(const struct session *session, const char *name)
+/* Of the agent's tool i. */
+static const struct registry_tool *function_of(const struct session *session, size_t i)
 {
-    const struct registry_tool *tool = registry_tool(session->runtime->registry, name);
+    const struct registry_tool *tool = toolset_get(session->toolset, i);
 
     return tool && tool->tool.invoke && !session_is_native(session, &tool->tool) ? tool : NULL;
 }
@@ -229,7 +230,7 @@ static void find_tool(const struct session *session, struct tool_run *run)
     for (size_t i = 0; i < session->agent->tools_n && !run->tool; i++) {
         if (strcmp(session->agent->tools[i].name, run->name) != 0)
             continue;
-        run->tool = function_of(session, run->name);
+        run->tool = function_of(session, i);
         run->policy = &session->agent->tools[i];
     }
 }
@@ -240,7 +241,7 @@ static void unknown_text(struct session *session, const struct tool_run *run, st
     size_t n = 0;
 
     for (size_t i = 0; i < session->agent->tools_n; i++) {
-        if (function_of(session, session->agent->tools[i].name))
+        if (function_of(session, i))
             names[n++] = session->agent->tools[i].name;
     }
     tool_unknown_text(run->name, names, n, why);

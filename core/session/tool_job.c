@@ -1,4 +1,4 @@
-#include "session/tool_job.h"
+#include "session/tool_job_impl.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,33 +16,8 @@
 #include "base/banned.h"
 
 #define MAX_RESULT_BYTES (1024u * 1024)
-#define MAX_REASON 256
-#define UNDO_MS    30000u
 #define TURNSTILES 64
 #define QUARANTINE 1024
-
-struct tool_job {
-    struct antiphon_call call; /* first: the plugin's view */
-    struct pool_job pool;
-    struct runtime *runtime;   /* borrowed */
-    const struct registry_tool *tool;
-    tool_result_fn *on_result;
-    unsigned shard;
-    uint64_t session, number;
-    uint64_t since_us;         /* made */
-    atomic_bool finished, cancelled, running;
-    atomic_bool done;          /* what follows is known */
-    atomic_bool undoing;       /* somebody saw to it */
-    enum antiphon_status status;
-    pthread_mutex_t mutex;     /* guards receipt until done */
-    char *receipt;             /* owned; NULL: none */
-    bool undo;                 /* this is a call of undo() */
-    const char *row;           /* of the journal; in texts */
-    atomic_uint refs;          /* the session, the worker until invoke() returned, the finish() that is due */
-    char *texts;               /* owned: all texts of call */
-    struct tool_state *state;  /* a reference, until the call is over; NULL: none */
-    struct buf delta;          /* what it has changed of it; under the state's lock */
-};
 
 /* Tools that never run twice at once queue here; two tools may share a turnstile, which only makes them wait longer. */
 static struct turnstile {
@@ -101,29 +76,35 @@ static void turnstile_leave(struct turnstile *turnstile)
 static void *ended[QUARANTINE]; /* owned: struct tool_job */
 static struct quarantine quarantine = QUARANTINE_INIT(ended);
 
-static void job_free(struct tool_job *job)
+/* All that it has, but itself. */
+static void job_clear(struct tool_job *job)
 {
-    if (!job)
-        return;
-    pthread_mutex_destroy(&job->mutex);
-    free(job->texts);
-    free(job->receipt);
-    buf_deinit(&job->delta);
-    tool_state_unref(job->state);
-    free(job);
-}
-
-static void job_unref(struct tool_job *job)
-{
-    if (atomic_fetch_sub(&job->refs, 1) != 1)
-        return;
+    if (!job->over)
+        registry_release_tool(job->tool);
+    job->over = true;
     free(job->texts);
     free(job->receipt);
     job->texts = job->receipt = NULL;
     buf_deinit(&job->delta);
     tool_state_unref(job->state);
     job->state = NULL;
-    job_free(quarantine_swap(&quarantine, job));
+}
+
+void tool_job_free(struct tool_job *job)
+{
+    if (!job)
+        return;
+    job_clear(job);
+    pthread_mutex_destroy(&job->mutex);
+    free(job);
+}
+
+void tool_job_unref(struct tool_job *job)
+{
+    if (atomic_fetch_sub(&job->refs, 1) != 1)
+        return;
+    job_clear(job);
+    tool_job_free(quarantine_swap(&quarantine, job));
 }
 
 /* ---- the journal, from any thread ---- */
@@ -140,7 +121,7 @@ void tool_jobs_set_phase(enum tool_jobs_phase phase)
     pthread_mutex_unlock(&gate.mutex);
 }
 
-static void journal(const struct tool_job *job, const struct store_call *call)
+void tool_job_journal(const struct tool_job *job, const struct store_call *call)
 {
     struct store_record record = {.kind = STORE_TOOL_CALL,
                                   .key = {job->call.app, job->call.user_id, job->call.session_id},
@@ -158,12 +139,26 @@ static void journal(const struct tool_job *job, const struct store_call *call)
                  job->call.tool, job->call.call_id, status_name(status));
 }
 
-static void job_post(struct tool_job *job, struct tool_result *result)
+void tool_job_send(struct tool_job *job, struct tool_result *result)
 {
     result->message.session = job->session;
     result->message.fn = job->on_result;
     result->number = job->number;
     sessions_post(job->runtime, job->shard, &result->message);
+}
+
+bool tool_jobs_enter(void)
+{
+    pthread_mutex_lock(&gate.mutex);
+    if (gate.phase == TOOL_JOBS_OPEN)
+        return true;
+    pthread_mutex_unlock(&gate.mutex);
+    return false;
+}
+
+void tool_jobs_leave(void)
+{
+    pthread_mutex_unlock(&gate.mutex);
 }
 
 static void job_deliver(struct tool_job *job, bool progress, enum antiphon_status status,
@@ -180,7 +175,7 @@ static void job_deliver(struct tool_job *job, bool progress, enum antiphon_statu
     result->len = len;
     if (len > 0)
         memcpy(result->text, text, len);
-    job_post(job, result);
+    tool_job_send(job, result);
 }
 
 /* ---- making ---- */
@@ -216,7 +211,7 @@ static bool copy_texts(struct tool_job *job, const struct tool_job_options *opti
     return true;
 }
 
-static struct tool_job *job_new(struct runtime *runtime, const struct tool_job_options *options,
+struct tool_job *tool_job_new(struct runtime *runtime, const struct tool_job_options *options,
                                 tool_result_fn *on_result)
 {
     struct tool_job *made = calloc(1, sizeof(*made));
@@ -233,6 +228,7 @@ static struct tool_job *job_new(struct runtime *runtime, const struct tool_job_o
     made->pool.run = run_job;
     made->runtime = runtime;
     made->tool = options->tool;
+    registry_hold_again(made->tool);
     made->on_result = on_result;
     made->shard = options->shard;
     made->session = options->session;
@@ -243,108 +239,6 @@ static struct tool_job *job_new(struct runtime *runtime, const struct tool_job_o
         made->state = tool_state_ref(options->state);
     atomic_init(&made->refs, 3);
     return made;
-}
-
-/* ---- undoing ---- */
-
-static struct tool_job *make_undo(struct tool_job *job)
-{
-    struct tool_job_options options = {.tool = job->tool,
-                                       .call_id = job->call.call_id,
-                                       .app = job->call.app,
-                                       .session_id = job->call.session_id,
-                                       .user_id = job->call.user_id,
-                                       .agent = job->call.agent,
-                                       .flags = ANTIPHON_CALL_UNDO,
-                                       .args = job->receipt,
-                                       .args_len = strlen(job->receipt),
-                                       .shard = job->shard,
-                                       .session = job->session,
-                                       .number = job->number,
-                                       .row = job->row};
-    struct tool_job *undo = job_new(job->runtime, &options, job->on_result);
-
-    if (!undo) {
-        log_error("tool", "session=%s tool=%s call=%s no memory to undo it", job->call.session_id, job->call.tool,
-                  job->call.call_id);
-        return NULL;
-    }
-    undo->undo = true;
-    atomic_store(&undo->refs, 2); /* no session */
-    return undo;
-}
-
-/* Once, and only if there is something to undo. */
-static struct tool_job *take_undo(struct tool_job *job)
-{
-    if (!atomic_load(&job->done) || job->status || !job->receipt || !job->tool->tool.undo || job->undo ||
-        atomic_exchange(&job->undoing, true))
-        return NULL;
-    return make_undo(job);
-}
-
-static void not_undone(const struct tool_job *undo, const char *why)
-{
-    char reason[MAX_REASON];
-
-    log_error("tool", "session=%s tool=%s call=%s could not be undone: %s", undo->call.session_id, undo->call.tool,
-              undo->call.call_id, why);
-    (void)snprintf(reason, sizeof(reason), "not undone: %s", why);
-    reason[utf8_cut(reason, strlen(reason))] = '\0';
-    journal(undo, &(struct store_call){.reason = reason});
-}
-
-void tool_job_undo(struct tool_job *undo)
-{
-    enum antiphon_status status = ANTIPHON_EUNAVAILABLE;
-
-    if (!undo)
-        return;
-    undo->call.deadline_ms =
-        clock_now_ms() + (undo->tool->tool.timeout_ms ? undo->tool->tool.timeout_ms : UNDO_MS);
-    log_info("tool", "session=%s tool=%s call=%s is being undone", undo->call.session_id, undo->call.tool,
-             undo->call.call_id);
-    pthread_mutex_lock(&gate.mutex);
-    if (gate.phase == TOOL_JOBS_OPEN)
-        status = pool_submit(undo->runtime->pool, &undo->pool);
-    pthread_mutex_unlock(&gate.mutex);
-    if (!status)
-        return; /* it is the pool's now */
-    not_undone(undo, status_name(status));
-    job_free(undo);
-}
-
-void tool_job_forget(struct tool_job *undo)
-{
-    job_free(undo);
-}
-
-static void tell_undone(struct tool_job *undo)
-{
-    size_t id = strlen(undo->call.call_id) + 1, name = strlen(undo->call.tool) + 1;
-    struct tool_result *result = calloc(1, sizeof(*result) + id + name);
-
-    if (!result)
-        return; /* the journal has it */
-    result->undone = true;
-    result->len = id + name - 1;
-    memcpy(result->text, undo->call.call_id, id);
-    memcpy(result->text + id, undo->call.tool, name);
-    job_post(undo, result);
-}
-
-static void undo_over(struct tool_job *undo, enum antiphon_status status, const char *text, size_t len)
-{
-    char why[MAX_REASON];
-
-    if (!status) {
-        metrics_add(METRIC_tool_undone, 1);
-        journal(undo, &(struct store_call){.state = "undone"});
-        tell_undone(undo);
-        return;
-    }
-    (void)snprintf(why, sizeof(why), "%.*s", len < MAX_REASON ? (int)len : MAX_REASON, text ? text : "");
-    not_undone(undo, why[0] ? why : status_name(status));
 }
 
 /* ---- host functions ---- */
@@ -377,14 +271,14 @@ void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, co
     pthread_mutex_unlock(&job->mutex);
     atomic_store(&job->done, true);
     if (job->undo) {
-        undo_over(job, status, text, len);
+        tool_undo_over(job, status, text, len);
     } else if (atomic_load(&job->cancelled)) {
         metrics_add(METRIC_tool_results_dropped, 1);
-        tool_job_undo(take_undo(job));
+        tool_job_undo(tool_undo_take(job));
     } else {
         deliver_result(job, status, text, len);
     }
-    job_unref(job);
+    tool_job_unref(job);
 }
 
 static enum antiphon_status keep_receipt(struct tool_job *job, const char *json, size_t len)
@@ -418,7 +312,7 @@ enum antiphon_status tool_job_receipt(struct antiphon_call *call, const char *js
     if (!status) {
         char *text = strndup(json, len);
         if (text)
-            journal(job, &(struct store_call){.receipt = text});
+            tool_job_journal(job, &(struct store_call){.receipt = text});
         free(text);
     }
     return status;
@@ -462,17 +356,17 @@ static void run_job(struct pool_job *pool, bool dropped)
         if (status)
             job_fail(job, status, status_name(status));
     }
-    job_unref(job);
+    tool_job_unref(job);
 }
 
 enum antiphon_status tool_job_start(struct runtime *runtime, const struct tool_job_options *options,
                                     tool_result_fn *on_result, struct tool_job **job)
 {
-    struct tool_job *made = job_new(runtime, options, on_result);
+    struct tool_job *made = tool_job_new(runtime, options, on_result);
     enum antiphon_status status = made ? pool_submit(runtime->pool, &made->pool) : ANTIPHON_ENOMEM;
 
     if (status) {
-        job_free(made);
+        tool_job_free(made);
         return status;
     }
     metrics_add(METRIC_tool_calls, 1);
@@ -487,15 +381,15 @@ void tool_job_cancel(struct tool_job *job)
     atomic_store(&job->cancelled, true);
     if (tool->cancel && atomic_load(&job->running) && !atomic_load(&job->finished))
         tool->cancel(job->tool->state, &job->call);
-    tool_job_undo(take_undo(job)); /* it was too late */
-    job_unref(job);
+    tool_job_undo(tool_undo_take(job)); /* it was too late */
+    tool_job_unref(job);
 }
 
 struct tool_job *tool_job_release(struct tool_job *job)
 {
-    struct tool_job *undo = take_undo(job);
+    struct tool_job *undo = tool_undo_take(job);
 
-    job_unref(job);
+    tool_job_unref(job);
     return undo;
 }
 

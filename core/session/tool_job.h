@@ -2,8 +2,9 @@
  * from any thread, late, twice or never: the session sees at most one result, and only if it still lives.
  *
  * Undoing: a call that left a receipt, was cancelled and has succeeded all the same is undone by the tool's undo(), once, whoever
- * was first: cancel or finish. It runs in the pool like any call and needs no session; the journal has its outcome. A call that
- * answers an error has had no effect, says its tool. */
+ * was first: cancel or finish. It runs in the pool like any call and needs no session; the journal has its outcome. Its deadline
+ * is the tool's timeout, else 30 s: then the journal says "not undone", the tool is told to stop, and a success that comes later
+ * still counts. A call that answers an error has had no effect, says its tool. */
 #ifndef SESSION_TOOL_JOB_H
 #define SESSION_TOOL_JOB_H
 #include "session/runtime.h"
@@ -14,7 +15,7 @@
 
 struct tool_job;
 struct tool_job_options {
-    const struct registry_tool *tool; /* borrowed for ever */
+    const struct registry_tool *tool; /* held by the caller; the job holds it as well until it is over */
     const char *call_id, *app, *session_id, *user_id, *agent;
     uint32_t flags;                   /* ANTIPHON_CALL_* */
     const char *args;                 /* valid JSON object; copied, as the ids */

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { run } from './lib/faults.mjs';
 import { call, drop, fixtures, plugins, startIsolated } from './lib/isolation.mjs';
+import { runnersOf } from './lib/runners.mjs';
+import { until } from './lib/tool_life.mjs';
 
 const version = (name) => path.join(fixtures, 'versioned', name, 'versioned.so');
 const agents = { talk: ['version', 'version_later'] };
@@ -15,18 +17,69 @@ async function start(t, options = {}) {
   return { server, client: await server.client('v1') };
 }
 
-test('a new version in mid-conversation: calls under way end on the old one, later ones are its own', async (t) => {
+const processes = (server) => runnersOf(server.child.pid, 'versioned');
+const is = async (client, wanted) => assert.deepEqual(await call(client, 'version'), { result: wanted });
+// What the model was told of the tool when the conversation was set up.
+const declared = async (client) => /Tells the version: (\w+)\./.exec(await client.ask('!run;complete'))[1];
+
+test('a new version in mid-conversation: an open one keeps what it was set up with, a new one gets the new', async (t) => {
   const { server, client } = await start(t);
-  assert.deepEqual(await call(client, 'version'), { result: '1' });
+  await is(client, '1');
+  const [old] = processes(server);
   client.text('!call version_later {}');
   await client.next((frame) => frame.tool?.state === 'running' || frame.tool?.progress);
   drop(version('2'), server.dropped);
   await server.logged(/versioned: version 2 is offered to new conversations/);
-  const later = await client.answer();
-  assert.match(later, /"result":"1"/);
+  assert.match(await client.answer(), /"result":"1"/, 'the call under way');
+  await is(client, '1');
+  assert.equal(await declared(client), '1');
   const other = await server.client('v1');
-  assert.deepEqual(await call(other, 'version'), { result: '2' });
+  await is(other, '2');
+  assert.equal(await declared(other), '2');
+  await is(client, '1');
   assert.match((await plugins(server)).versioned, /^ok/);
+
+  const third = await server.client('v1');
+  await third.leave();
+  assert.equal(processes(server).length, 2);
+  assert.ok(processes(server).includes(old), 'it has not been started anew meanwhile');
+  await client.leave();
+  await until(() => processes(server).length === 1, () => server.err);
+  assert.ok(!processes(server).includes(old), 'the last conversation of the old version has left');
+  await server.logged(/versioned: version 1 has ended: no conversation uses it any more/);
+  await is(other, '2');
+});
+
+test('the old version ends with the last of its conversations, and a resumed connection is the same conversation', async (t) => {
+  const { server, client } = await start(t);
+  const second = await server.client('v1');
+  for (const one of [client, second]) await is(one, '1');
+  drop(version('2'), server.dropped);
+  await server.logged(/versioned: version 2 is offered to new conversations/);
+  await client.ask('!say bye;complete;handle h-1;close resume');
+  await client.next((frame) => frame.state === 'live');
+  await is(client, '1');
+  await second.ask('!say bye;complete;close restart');
+  await second.next((frame) => frame.state === 'live');
+  assert.equal(await declared(second), '2', 'set up anew');
+  await is(second, '2');
+  await is(client, '1');
+  assert.equal(processes(server).length, 2);
+  await client.ask('!say bye;complete;close restart');
+  await client.next((frame) => frame.state === 'live');
+  await is(client, '2');
+  await until(() => processes(server).length === 1, () => server.err);
+});
+
+test('a call that nobody waits for any more keeps the old version until it has ended', async (t) => {
+  const { server, client } = await start(t);
+  client.text('!call version_later {}');
+  await client.next((frame) => frame.tool?.progress || frame.tool?.state === 'progress');
+  drop(version('2'), server.dropped);
+  await server.logged(/versioned: version 2 is offered to new conversations/);
+  await client.leave();
+  await until(() => processes(server).length === 1, () => server.err);
+  assert.doesNotMatch(server.err, /its process (was killed|called|did not|lost)/, 'it ended by itself');
 });
 
 test('a broken version changes nothing, says why, and is followed by one that works', async (t) => {
@@ -60,7 +113,8 @@ test('a file that is written over in place hurts no call', async (t) => {
   const { server, client } = await start(t);
   copyFileSync(version('2'), path.join(server.dropped, 'versioned.so'));
   await server.logged(/version 2 is offered/);
-  assert.deepEqual(await call(client, 'version'), { result: '2' });
+  assert.deepEqual(await call(client, 'version'), { result: '1' });
+  assert.deepEqual(await call(await server.client('v1'), 'version'), { result: '2' });
 });
 
 test('safe mode: nothing that is not shipped is loaded, whatever happens in the folder', async (t) => {

@@ -295,6 +295,25 @@ for (const isolation of modes) {
     database.close();
   });
 
+  test(`${isolation}: undoing has a deadline`, async (t) => {
+    const { start, place } = await setUp(t, { isolation });
+    const server = await start();
+    const ann = await openV1(server, 'ann');
+    assert.deepEqual(await call(ann, 'act', { name: 'stuck' }), { status: 0 });
+    await ann.ask('take back fc-1');
+    const row = () => {
+      const database = new DatabaseSync(place.database, { readOnly: true });
+      const found = database.prepare("SELECT state, reason FROM antiphon_tool_calls WHERE tool = 'probe_act'").get();
+      database.close();
+      return { ...found };
+    };
+    await until(() => row().reason);
+    assert.deepEqual(row(), { state: 'done', reason: 'not undone: it did not end in time' });
+    assert.deepEqual(await call(ann, 'store', { key: 'undone' }), { status: -3 }, 'the talk goes on');
+    await server.stop();
+    assert.equal(server.err.split('could not be undone').length, 2, 'said once');
+  });
+
   test(`${isolation}: a tool asks its owner, who allows or denies`, async (t) => {
     const { start } = await setUp(t, { isolation });
     const server = await start();

@@ -215,6 +215,7 @@ static inline void kit_open_parts(void)
     runtime->registry = server.assembly.registry;
     assert_int_equal(directory_new(&runtime->directory), ANTIPHON_OK);
     assert_int_equal(pool_new("tools", 4, 100, &runtime->pool), ANTIPHON_OK);
+    assert_int_equal(alarms_new(runtime->pool, &runtime->alarms), ANTIPHON_OK);
     if (store_open(&store, &runtime->store, &err))
         fail_msg("%s", err.text);
 }
@@ -274,6 +275,7 @@ static inline void kit_stop(void)
     kit_until_no_session();
     assert_int_equal(directory_count(runtime->directory), 0);
     tool_jobs_set_phase(TOOL_JOBS_ENDING);
+    alarms_free(runtime->alarms);
     pool_free(runtime->pool, 2000);
     tool_jobs_set_phase(TOOL_JOBS_CLOSED);
     store_close(runtime->store);

@@ -183,14 +183,32 @@ static void call(struct world *world, const char *name, const char *how, unsigne
         fail_msg("%s was never finished", how);
 }
 
-static int pid_of_plugin(struct world *world)
+static int pid_of(struct world *world, const struct registry_tool *behave)
 {
+    struct antiphon_call call = call_of("behave", "{\"how\":\"\"}", 10000);
+    unsigned before = world->results;
     int pid = 0;
 
-    call(world, "behave", "", 10000);
-    assert_int_equal(world->status, ANTIPHON_OK);
+    assert_int_equal(behave->tool.invoke(behave->state, &call), ANTIPHON_OK);
+    assert_true(wait_results(world, before + 1, WAIT_MS));
+    if (world->status)
+        fail_msg("%s", world->text);
     assert_int_equal(sscanf(world->text, "{\"pid\":%d}", &pid), 1);
     return pid;
+}
+
+static int pid_of_plugin(struct world *world)
+{
+    return pid_of(world, registry_tool(world->registry, "behave"));
+}
+
+static void wait_gone(int pid)
+{
+    uint64_t until = clock_now_ms() + WAIT_MS;
+
+    while (kill(pid, 0) == 0 && clock_now_ms() < until)
+        usleep(10000);
+    assert_int_equal(kill(pid, 0), -1);
 }
 
 struct seen {
@@ -483,26 +501,79 @@ static void test_a_new_generation_takes_over(void **state)
     struct world *world = *state;
 
     load(world, "bad_calls");
-    const struct registry_tool *old = registry_tool(world->registry, "behave");
+    const struct registry_tool *old = registry_hold_tool(world->registry, "behave");
     int first = pid_of_plugin(world);
     load(world, "bad_calls");
     const struct registry_tool *new = registry_tool(world->registry, "behave");
     assert_ptr_not_equal(old, new);
     assert_int_not_equal(pid_of_plugin(world), first);
     assert_int_equal(report_of(world, "bad_calls").report.generation, 2);
-    /* whoever knows the old one still reaches it */
-    struct antiphon_call call = call_of("behave", "{}", 5000);
-    unsigned before = world->results;
-    int pid = 0;
-    assert_int_equal(old->tool.invoke(old->state, &call), ANTIPHON_OK);
-    assert_true(wait_results(world, before + 1, WAIT_MS));
-    assert_int_equal(sscanf(world->text, "{\"pid\":%d}", &pid), 1);
-    assert_int_equal(pid, first);
+    assert_int_equal(pid_of(world, old), first); /* whoever holds the old one still reaches it */
     /* one that fails changes nothing */
     struct err err = {0};
     assert_int_not_equal(isolate_load(world->isolate, (const char *const[]){FIXTURES_DIR, NULL}, "bad_calls", NULL, &err),
                          ANTIPHON_OK);
     assert_ptr_equal(registry_tool(world->registry, "behave"), new);
+    /* and ends with the last that holds it */
+    registry_hold_again(old);
+    registry_release_tool(old);
+    assert_false(registry_is_unused(world->registry, old->state));
+    assert_int_equal(pid_of(world, old), first);
+    registry_release_tool(old);
+    assert_true(registry_is_unused(world->registry, old->state));
+    assert_false(registry_is_unused(world->registry, new->state));
+    wait_gone(first);
+    struct antiphon_call call = call_of("behave", "{}", 5000);
+    unsigned before = world->results;
+    assert_int_equal(old->tool.invoke(old->state, &call), ANTIPHON_OK);
+    assert_true(wait_results(world, before + 1, WAIT_MS));
+    assert_string_equal(world->text, "the plugin bad_calls has ended");
+}
+
+static void test_a_call_under_way_outlives_who_held_it(void **state)
+{
+    struct world *world = *state;
+
+    load(world, "bad_calls");
+    int first = pid_of_plugin(world);
+    const struct registry_tool *old = registry_tool(world->registry, "misbehave");
+    struct antiphon_call call = call_of("misbehave", "{\"how\":\"after_cancel\"}", 10000);
+    begin(world, &call);
+    load(world, "bad_calls");
+    assert_false(wait_results(world, 2, 600)); /* more than two looks at what is unused */
+    assert_int_equal(kill(first, 0), 0);
+    old->tool.cancel(old->state, &call);
+    assert_true(wait_results(world, 2, WAIT_MS));
+    assert_string_equal(world->text, "true");
+    wait_gone(first);
+}
+
+/* More generations that conversations hold than may have a process. */
+static void test_old_generations_are_bounded(void **state)
+{
+    enum { N = ISOLATE_MAX_OLD + 3 };
+    struct world *world = *state;
+    const struct registry_tool *tools[N];
+    int pids[N], again;
+
+    for (unsigned i = 0; i < N; i++) {
+        load(world, "bad_calls");
+        tools[i] = registry_hold_tool(world->registry, "behave");
+        pids[i] = pid_of(world, tools[i]);
+    }
+    for (unsigned i = 0; i < N - 1 - ISOLATE_MAX_OLD; i++)
+        wait_gone(pids[i]);
+    for (unsigned i = N - 1 - ISOLATE_MAX_OLD; i < N; i++)
+        assert_int_equal(pid_of(world, tools[i]), pids[i]);
+    again = pid_of(world, tools[0]); /* started once more for who still holds it */
+    assert_int_not_equal(again, pids[0]);
+    wait_gone(again);
+    assert_int_equal(pid_of_plugin(world), pids[N - 1]);
+    for (unsigned i = 0; i < N; i++)
+        registry_release_tool(tools[i]);
+    for (unsigned i = 0; i < N - 1; i++)
+        wait_gone(pids[i]);
+    assert_int_equal(pid_of_plugin(world), pids[N - 1]);
 }
 
 static void test_round_trip(void **state)
@@ -541,6 +612,8 @@ int main(int argc, char **argv)
         TEST(test_what_goes_wrong_at_the_start),
         TEST(test_what_is_no_plugin),
         TEST(test_a_new_generation_takes_over),
+        TEST(test_a_call_under_way_outlives_who_held_it),
+        TEST(test_old_generations_are_bounded),
         TEST(test_round_trip),
     };
 
