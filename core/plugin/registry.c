@@ -31,8 +31,9 @@ struct registry {
     struct registry_tool tools[REGISTRY_MAX_TOOLS];
     struct registry_model models[REGISTRY_MAX_MODELS];
     struct registry_hook hooks[REGISTRY_MAX_HOOKS];
-    size_t n_plugins, n_tools, n_models, n_hooks;
-    pthread_mutex_t lock; /* over the numbers and what is retired: look-ups come from any thread */
+    size_t n_plugins, n_tools;
+    atomic_size_t n_models, n_hooks; /* looked at with every sentence: without the lock */
+    pthread_mutex_t lock; /* over the other numbers and what is retired: look-ups come from any thread */
 };
 
 static void lock(const struct registry *registry)

@@ -1,5 +1,5 @@
-/* registry - loaded plugins and what they registered. [main] to load and free; lookups from any thread once loading
- * is done (immutable then). Plugins are never dlclosed. */
+/* registry - loaded plugins and what they registered. [main] to load and free, and whoever calls registry_add(); lookups
+ * from any thread, meanwhile too: what is added becomes visible as a whole. Plugins are never dlclosed. */
 #ifndef PLUGIN_REGISTRY_H
 #define PLUGIN_REGISTRY_H
 #include <stdatomic.h>

@@ -95,6 +95,9 @@ static void say_ready(struct runner *runner)
     }
     registry_each(runner->registry, note_version, &version);
     const struct runner_message message = {.type = RUNNER_READY, .text = {runner_text(version)}};
+    pthread_mutex_lock(&runner->lock);
+    runner->loaded = true; /* from here on shutdown() is due */
+    pthread_mutex_unlock(&runner->lock);
     (void)runner_send(runner, &message);
 }
 
@@ -142,6 +145,11 @@ static void *end_main(void *arg)
 {
     struct runner *runner = arg;
 
+    pthread_mutex_lock(&runner->lock);
+    bool loaded = runner->loaded;
+    pthread_mutex_unlock(&runner->lock);
+    if (!loaded)
+        _exit(0); /* in the middle of init(): there is nothing to clean up yet */
     alarms_free(runner->alarms);
     pool_free(runner->calls_pool, END_MS);
     registry_free(runner->registry);

@@ -25,6 +25,7 @@ struct runner {
     struct runner_request *requests;
     struct runner_call *calls;
     uint64_t last_request;
+    bool loaded; /* [load] has done its part */
 };
 
 /* runner_link.c */
