@@ -227,8 +227,8 @@ for (const isolation of modes) {
     const { model, start } = await setUp(t, { isolation });
     const server = await start();
     const ann = await open(server, 'ann');
-    assert.deepEqual(await call(ann, 'remind', { ms: 1, text: 'never', drop: true }), { status: 0, dropped: true });
-    await call(ann, 'remind', { ms: 100, text: 'later' });
+    assert.deepEqual(await call(ann, 'remind', { ms: 500, text: 'never', drop: true }), { status: 0, dropped: true });
+    await call(ann, 'remind', { ms: 1000, text: 'later' });
     assert.match(said(await ann.until((frame) => frame.turn_complete)), /later$/);
     assert.ok(!JSON.stringify(model.heard).includes('] never'));
     await server.stop();
