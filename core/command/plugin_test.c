@@ -74,7 +74,7 @@ static void print_fault(void *ctx, const char *path, const char *message)
     (void)fprintf(stderr, "arguments: %s%s%s\n", path, *path ? ": " : "", message);
 }
 
-/* The arguments as the tool gets them. */
+/* The arguments as the tool gets them from the server, which fills in no defaults. */
 static enum antiphon_status check_args(const struct registry_tool *tool, const char *args, char **json)
 {
     cJSON *value = NULL;
@@ -88,7 +88,7 @@ static enum antiphon_status check_args(const struct registry_tool *tool, const c
     else if (!cJSON_IsObject(value))
         print_fault(NULL, "", "must be a JSON object"), status = ANTIPHON_EINVAL;
     if (!status && tool->schema)
-        status = jschema_check(tool->schema, value, JSCHEMA_DROP_UNKNOWN | JSCHEMA_FILL_DEFAULTS, print_fault, NULL);
+        status = jschema_check(tool->schema, value, JSCHEMA_DROP_UNKNOWN, print_fault, NULL);
     if (!status)
         status = json_print(value, &text);
     if (!status)

@@ -14,11 +14,11 @@ export function drop(from, into, name = path.basename(from)) {
   renameSync(path.join(into, `.${name}.new`), path.join(into, name));
 }
 
-// agents: {name: tools}. plugins: names of fixtures. settings: lines of antiphon.yaml below `plugins:`.
+// agents: {name: tools}. plugins: names of fixtures, or paths of other plugins. settings: lines of antiphon.yaml below `plugins:`.
 export async function startIsolated(t, { agents, plugins = [], settings = '', args = [], more = '', ...rest }) {
   const place = folder('isolated-');
   const dropped = path.join(place, 'plugins');
-  for (const name of ['echo_model', ...plugins]) drop(path.join(fixtures, `${name}.so`), dropped);
+  for (const name of ['echo_model', ...plugins]) drop(path.resolve(fixtures, `${name}.so`), dropped);
   for (const [name, tools] of Object.entries(agents)) {
     mkdirSync(path.join(place, 'agents', name), { recursive: true });
     writeFileSync(path.join(place, 'agents', name, 'root_agent.yaml'), `name: ${name}\nmodel: echo-1\ninstruction: Echo.\n` +
