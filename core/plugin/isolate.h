@@ -35,6 +35,7 @@
 /* Of output, log lines and progress within ten seconds; more is a flood. */
 #define ISOLATE_MAX_OUTPUT   ((size_t)1 << 20)
 #define ISOLATE_MAX_MESSAGES 20000
+#define ISOLATE_CALL_MESSAGES 16 /* that belong to each call and check that it finishes, and do not count */
 #define ISOLATE_MAX_LINES    50  /* log lines within ten seconds; more are dropped and counted */
 
 enum isolate_state { ISOLATE_STARTING, ISOLATE_OK, ISOLATE_BACKING_OFF, ISOLATE_IDLE, ISOLATE_BROKEN };

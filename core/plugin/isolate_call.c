@@ -189,6 +189,12 @@ isolate_check_fn *isolate_call_hook(size_t index)
 
 /* ---- [plugins] ---- */
 
+/* What the server asked for is no flood, however much it is. */
+static void allow_messages(struct isolate_gen *gen)
+{
+    gen->messages -= gen->messages < ISOLATE_CALL_MESSAGES ? gen->messages : ISOLATE_CALL_MESSAGES;
+}
+
 static struct isolate_work *take(struct isolate_gen *gen, uint64_t number, bool call)
 {
     pthread_mutex_lock(&gen->lock);
@@ -208,6 +214,7 @@ void isolate_call_on_finish(struct isolate_gen *gen, const struct runner_message
 
     if (!work)
         return;
+    allow_messages(gen);
     h->finish(h, work->call, message->status, message->text[0].data, message->text[0].len);
     free(work);
 }
@@ -239,6 +246,7 @@ void isolate_call_on_decide(struct isolate_gen *gen, const struct runner_message
 
     if (!work)
         return;
+    allow_messages(gen);
     if (message->status || message->flags > ANTIPHON_ANSWER)
         decide_failed(gen, work);
     else
