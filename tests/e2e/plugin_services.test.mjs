@@ -3,7 +3,7 @@
 // plugin's: the same file, the same answers.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
@@ -293,6 +293,35 @@ for (const isolation of modes) {
     const row = database.prepare("SELECT state, receipt FROM antiphon_tool_calls WHERE tool = 'probe_act'").get();
     assert.deepEqual([row.state, JSON.parse(row.receipt)], ['undone', { name: 'table for two' }]);
     database.close();
+  });
+
+  test(`${isolation}: the server is killed: what may have had an effect is not run again, what only reads is`, async (t) => {
+    const { start, place } = await setUp(t, { isolation });
+    const first = await start();
+    const runners = first.runners();
+    const ann = await openV1(first, 'ann');
+    ann.text('call probe_wait {}');
+    await ann.until((frame) => frame.tool?.text === 'waiting');
+    ann.text('call probe_steps {"n":1,"ms":900}');
+    await ann.until((frame) => frame.tool?.text === 'step 1 of 1');
+    const journal = () => {
+      const database = new DatabaseSync(place.database, { readOnly: true });
+      const rows = database.prepare('SELECT tool, state, reason, result FROM antiphon_tool_calls ORDER BY requested_time').all();
+      database.close();
+      return rows.map((row) => ({ ...row }));
+    };
+    await until(() => journal().length === 2); // what only reads does not wait for its row
+    await first.kill();
+    await until(() => runners.every((pid) => !existsSync(`/proc/${pid}`))); // no process is left behind
+    const second = await start();
+    assert.deepEqual(journal().map((row) => row.reason), ['interrupted', 'interrupted'], 'marked at once');
+    const back = await openV1(second, 'ann');
+    await until(() => journal()[1].state === 'done');
+    const [wait, steps] = journal();
+    assert.deepEqual([wait.tool, wait.state, steps.tool, JSON.parse(steps.result)], ['probe_wait', 'failed', 'probe_steps', { result: 'there' }]);
+    assert.match(wait.result, /Whether it has had an effect is not known/);
+    assert.deepEqual(await call(back, 'store', { key: 'waited' }), { status: -3 }, 'it was not run again');
+    await second.stop();
   });
 
   test(`${isolation}: undoing has a deadline`, async (t) => {
