@@ -61,8 +61,11 @@ static void print_tools(const struct registry *registry)
     size_t n = registry_tools(registry, &tools), n_hooks = registry_hooks(registry, &hooks);
 
     for (size_t i = 0; i < n; i++)
-        printf("tool         %s%s%s: %s\n", tools[i].tool.name, tools[i].tool.cancel ? "" : " (native)",
-               tools[i].tool.undo ? " (can be undone)" : "", tools[i].tool.description);
+        if (tools[i].tool.flags & ANTIPHON_TOOL_SET)
+            printf("set          %s\n", tools[i].tool.name);
+        else
+            printf("tool         %s%s%s: %s\n", tools[i].tool.name, tools[i].tool.cancel ? "" : " (native)",
+                   tools[i].tool.undo ? " (can be undone)" : "", tools[i].tool.description);
     for (size_t i = 0; i < n_hooks; i++)
         printf("hook         %s\n", hooks[i].hook.name);
     printf("%zu tools, %zu hooks\n", n, n_hooks);

@@ -35,6 +35,9 @@ struct transfer {
     bool refused; /* it was about to reach another */
     struct buf answer, answer_headers;
     enum antiphon_status overflow;
+    antiphon_http_part_fn *part;
+    size_t seen, max; /* bytes that part() has had, and may have */
+    bool enough;      /* said part() */
     char error[CURL_ERROR_SIZE];
     antiphon_http_done_fn *done;
     void *ctx;
@@ -54,10 +57,30 @@ struct http_client {
 /* ---- curl's callbacks
  * ------------------------------------------------------------------------------- */
 
+static bool give_part(struct transfer *transfer, const char *data, size_t len)
+{
+    struct antiphon_http_response response = {.struct_size = sizeof(response),
+                                              .headers = buf_text(&transfer->answer_headers),
+                                              .body = data,
+                                              .body_len = len};
+    long http_status = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &http_status);
+    response.http_status = (int32_t)http_status;
+    transfer->seen += len;
+    if (transfer->seen > transfer->max)
+        transfer->overflow = ANTIPHON_ETOOBIG;
+    else
+        transfer->enough = !transfer->part(transfer->ctx, &response);
+    return !transfer->overflow && !transfer->enough;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     struct transfer *transfer = ctx;
 
+    if (transfer->part)
+        return give_part(transfer, data, size * n) ? size * n : 0;
     transfer->overflow = buf_append(&transfer->answer, data, size * n);
     return transfer->overflow ? 0 : size * n;
 }
@@ -259,6 +282,8 @@ static enum antiphon_status status_of(const struct transfer *transfer, CURLcode 
         return ANTIPHON_EDENIED;
     if (transfer->overflow)
         return transfer->overflow;
+    if (transfer->enough)
+        return ANTIPHON_ECANCELLED;
     switch (code) {
     case CURLE_OK:
         return ANTIPHON_OK;
@@ -288,6 +313,8 @@ static const char *cause_of(const struct transfer *transfer, enum antiphon_statu
         return "the address is not a public one";
     if (transfer->overflow == ANTIPHON_ETOOBIG)
         return "the answer is too long";
+    if (transfer->enough)
+        return "enough of it was there";
     return transfer->error[0] ? transfer->error : curl_easy_strerror(code);
 }
 
@@ -458,7 +485,9 @@ static enum antiphon_status transfer_new(struct http_client *client,
 
     if (!made)
         return ANTIPHON_ENOMEM;
-    buf_init(&made->answer, request->max_body ? request->max_body : MAX_BODY_BYTES);
+    made->part = request->part;
+    made->max = request->max_body ? request->max_body : MAX_BODY_BYTES;
+    buf_init(&made->answer, made->max);
     buf_init(&made->answer_headers, MAX_HEADER_BYTES);
     made->guarded = !(request->flags & ANTIPHON_HTTP_ALLOW_PRIVATE);
     made->easy = curl_easy_init();

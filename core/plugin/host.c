@@ -58,8 +58,7 @@ static enum antiphon_status refuse(struct host *host, const struct err *why)
     return why->status;
 }
 
-/* The tool with what it leaves to the manifest. */
-static enum antiphon_status take_tool(const struct host *host, const struct antiphon_tool *tool,
+enum antiphon_status host_take_tool(const struct host *host, const struct antiphon_tool *tool,
                                       struct registry_tool *copy, struct err *err)
 {
     const char *description = NULL;
@@ -93,7 +92,7 @@ static enum antiphon_status host_add_tool(const struct antiphon_host *h,
         err_set(&why, ANTIPHON_EBUSY, "more than %d tools", HOST_MAX_TOOLS);
         return refuse(host, &why);
     }
-    if (take_tool(host, tool, &copy, &why))
+    if (host_take_tool(host, tool, &copy, &why))
         return refuse(host, &why);
     assert(copy.tool.name);
     for (size_t i = 0; i < host->n_tools; i++) {
@@ -194,6 +193,7 @@ static const struct antiphon_host functions = {
     .ws_close = host_ws_close,
     .http = host_http,
     .http_wait = host_http_wait,
+    .set_tools = host_set_tools,
 };
 
 enum antiphon_status host_new(const char *name, const struct host_services *services,
@@ -256,6 +256,12 @@ void host_set_manifest(struct host *host, const struct manifest *manifest)
 void host_set_secrets(struct host *host, const struct secrets *secrets)
 {
     host->secrets = secrets;
+}
+
+void host_on_set_tools(struct host *host, host_set_tools_fn *fn, void *ctx)
+{
+    host->set_tools = fn;
+    host->set_tools_ctx = ctx;
 }
 
 void host_begin(struct host *host)

@@ -45,6 +45,11 @@ void host_set_manifest(struct host *host, const struct manifest *manifest);
 /* What http() fills in. Borrowed; NULL: whoever is behind the services does that. */
 void host_set_secrets(struct host *host, const struct secrets *secrets);
 
+/* Who puts new tools in the place of a plugin's; takes all of tools if it answers OK. Before host_begin(). */
+typedef enum antiphon_status host_set_tools_fn(void *ctx, const char *plugin, struct registry_tool *tools, size_t n,
+                                               struct err *err);
+void host_on_set_tools(struct host *host, host_set_tools_fn *fn, void *ctx);
+
 void host_begin(struct host *host);
 void host_end(struct host *host);
 /* The first refused registration, or one with status ANTIPHON_OK. */

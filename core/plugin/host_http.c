@@ -182,6 +182,8 @@ struct wait {
     pthread_mutex_t mutex;
     pthread_cond_t came;
     bool answered, left; /* under mutex */
+    antiphon_http_part_fn *part;
+    void *ctx; /* of part */
     struct antiphon_http_response response;
     char *error, *headers, *body; /* owned */
 };
@@ -250,6 +252,17 @@ static void on_answer(void *ctx, const struct antiphon_http_response *response)
         wait_free(wait);
 }
 
+/* Not while wait_for() lets go of the caller's ctx. */
+static bool on_part(void *ctx, const struct antiphon_http_response *response)
+{
+    struct wait *wait = ctx;
+
+    pthread_mutex_lock(&wait->mutex);
+    bool more = !wait->left && wait->part(wait->ctx, response);
+    pthread_mutex_unlock(&wait->mutex);
+    return more;
+}
+
 /* False: the call was cancelled meanwhile, and on_answer() frees wait. */
 static bool wait_for(struct wait *wait, const struct antiphon_host *h, const struct antiphon_call *call)
 {
@@ -289,6 +302,14 @@ enum antiphon_status host_http_wait(const struct antiphon_host *h, const struct 
     status = wait_new(&wait);
     if (status)
         return status;
+    struct antiphon_http_request full = {0};
+    if (!registration_copy(&full, sizeof(full), request, HOST_END_OF(struct antiphon_http_request, body_len)) &&
+        full.part) {
+        wait->part = full.part;
+        wait->ctx = done_ctx;
+        full.part = on_part;
+        request = &full;
+    }
     status = host_http(h, request, on_answer, wait);
     if (status) {
         wait_free(wait);

@@ -24,12 +24,21 @@ struct host {
     struct registry_hook *hooks;          /* owned */
     size_t n_tools, n_models, n_hooks;
     struct err fault;
+    host_set_tools_fn *set_tools; /* NULL: tools cannot be changed */
+    void *set_tools_ctx;
 };
 
 static inline struct host *host_of(const struct antiphon_host *h)
 {
     return h->impl;
 }
+
+/* host.c: the tool with what it leaves to the manifest */
+enum antiphon_status host_take_tool(const struct host *host, const struct antiphon_tool *tool,
+                                    struct registry_tool *copy, struct err *err);
+
+/* host_tools.c */
+enum antiphon_status host_set_tools(const struct antiphon_host *h, const struct antiphon_tool *const *tools, size_t n);
 
 /* host_call.c */
 void host_finish(const struct antiphon_host *h, struct antiphon_call *call, enum antiphon_status status,

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "plugin/loader.h"
+#include "plugin/registration.h"
 #include "base/banned.h"
 
 #ifndef MFD_EXEC
@@ -143,6 +144,11 @@ static void wipe(char *text)
     free(text);
 }
 
+static bool is_dynamic(const struct isolate_gen *gen)
+{
+    return gen->manifest && json_get_bool(manifest_tree(gen->manifest), "dynamic_tools", false);
+}
+
 static void free_tools(struct isolate_gen *gen)
 {
     for (size_t i = 0; gen->tools && i < gen->n_tools; i++)
@@ -220,16 +226,22 @@ static bool own(const struct runner_message *message, unsigned n, struct runner_
 
 void isolate_gen_on_tool(struct isolate_gen *gen, const struct runner_message *message)
 {
-    struct runner_text texts[6];
+    struct runner_text texts[7];
 
-    if (gen->registered)
+    if (gen->registered && !is_dynamic(gen))
         return; /* started again: what it registers is known */
     if (gen->n_tools == HOST_MAX_TOOLS || message->value[0] > UINT32_MAX) {
         isolate_fail(gen, "register: more than %d tools", HOST_MAX_TOOLS);
         return;
     }
+    if (!gen->tools)
+        gen->tools = calloc(HOST_MAX_TOOLS, sizeof(*gen->tools));
+    if (!gen->tools) {
+        isolate_fail(gen, "register: no memory");
+        return;
+    }
     struct isolate_tool *tool = &gen->tools[gen->n_tools];
-    if (!own(message, 6, texts, &tool->texts)) {
+    if (!own(message, 7, texts, &tool->texts)) {
         isolate_fail(gen, "register: no memory");
         return;
     }
@@ -246,7 +258,8 @@ void isolate_gen_on_tool(struct isolate_gen *gen, const struct runner_message *m
         .invoke = message->value[1] & RUNNER_TOOL_INVOKE ? isolate_call_invoke : NULL,
         /* Always: the runner has to know, whether or not the tool wants to. */
         .cancel = message->value[1] & RUNNER_TOOL_INVOKE ? isolate_call_cancel : NULL,
-        .undo = message->value[1] & RUNNER_TOOL_UNDO ? isolate_call_invoke : NULL};
+        .undo = message->value[1] & RUNNER_TOOL_UNDO ? isolate_call_invoke : NULL,
+        .set = texts[6].data};
     gen->n_tools++;
 }
 
@@ -331,10 +344,35 @@ static enum antiphon_status offer(struct isolate_gen *gen, const char *version, 
     return status;
 }
 
+/* It has told its tools once more: after set_tools(), or because it was started again. */
+static void change_tools(struct isolate_gen *gen)
+{
+    struct registry_tool *copies = calloc(gen->n_tools + 1, sizeof(*copies));
+    struct err err = {0};
+    size_t n = 0;
+
+    pthread_mutex_lock(&gen->lock);
+    bool mine = !gen->retired;
+    pthread_mutex_unlock(&gen->lock);
+    enum antiphon_status status = copies ? ANTIPHON_OK : err_set(&err, ANTIPHON_ENOMEM, "no memory");
+    for (; n < gen->n_tools && mine && !status; n += !status)
+        status = registration_tool(&gen->tools[n].tool, &copies[n], &err);
+    if (mine && is_dynamic(gen) && !status)
+        status = registry_set_tools(gen->isolate->registry, gen->name, copies, n, &err);
+    if (status)
+        log_error("plugin", "%s: its tools cannot be changed: %s", gen->name, err.text);
+    for (size_t i = 0; status && i < n; i++)
+        registration_tool_free(&copies[i]);
+    free(copies);
+    free_tools(gen);
+}
+
 void isolate_gen_on_ready(struct isolate_gen *gen, const struct runner_message *message)
 {
     struct err err = {0};
 
+    if (gen->registered)
+        change_tools(gen);
     if (gen->state != ISOLATE_STARTING)
         return;
     if (!gen->registered && offer(gen, message->text[0].data, &err)) {

@@ -134,8 +134,8 @@ void isolate_ask_to_end(struct isolate_gen *gen);
 /* isolate_link.c */
 /* With the gen's lock. EBUSY: the queue is full; EUNAVAILABLE: there is no runner. */
 enum antiphon_status isolate_send(struct isolate_gen *gen, const struct runner_message *message);
-/* Any thread: to that incarnation, or not at all. */
-void isolate_reply(struct isolate_gen *gen, unsigned incarnation, const struct runner_message *message);
+/* Any thread: to that incarnation, or not at all (EUNAVAILABLE). What is lost is logged. */
+enum antiphon_status isolate_reply(struct isolate_gen *gen, unsigned incarnation, const struct runner_message *message);
 /* [plugins] Counts anew what comes unasked, every ten seconds. */
 void isolate_turn_window(struct isolate_gen *gen, uint64_t now_ms);
 void isolate_on_socket(struct isolate_gen *gen, uint32_t events); /* [plugins] */

@@ -115,9 +115,9 @@ enum antiphon_status isolate_send(struct isolate_gen *gen, const struct runner_m
     return status;
 }
 
-void isolate_reply(struct isolate_gen *gen, unsigned incarnation, const struct runner_message *message)
+enum antiphon_status isolate_reply(struct isolate_gen *gen, unsigned incarnation, const struct runner_message *message)
 {
-    enum antiphon_status status = ANTIPHON_OK;
+    enum antiphon_status status = ANTIPHON_EUNAVAILABLE;
 
     pthread_mutex_lock(&gen->lock);
     if (gen->incarnation == incarnation)
@@ -125,6 +125,7 @@ void isolate_reply(struct isolate_gen *gen, unsigned incarnation, const struct r
     if (status && status != ANTIPHON_EUNAVAILABLE)
         log_error("plugin", "%s: an answer for its process was lost: %s", gen->name, status_name(status));
     pthread_mutex_unlock(&gen->lock);
+    return status;
 }
 
 /* ---- from the runner; [plugins] ---- */

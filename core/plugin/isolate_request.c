@@ -200,6 +200,19 @@ static void on_http_done(void *ctx, const struct antiphon_http_response *respons
     free(wait);
 }
 
+/* [http] The runner says nothing back: it stops looking by itself. A body with a hole in it ends here. */
+static bool on_http_part(void *ctx, const struct antiphon_http_response *response)
+{
+    const struct http_wait *wait = ctx;
+    const struct runner_message message = {
+        .type = RUNNER_HTTP_PART,
+        .number = wait->number,
+        .value = {(uint64_t)(uint32_t)response->http_status, wait->back},
+        .text = {runner_text(response->headers ? response->headers : ""), {response->body, response->body_len}}};
+
+    return isolate_reply(wait->gen, wait->incarnation, &message) == ANTIPHON_OK;
+}
+
 /* name NUL value NUL ... into an array; false: not that. */
 static bool split_headers(const struct runner_text *joined, const char **headers)
 {
@@ -226,7 +239,8 @@ static void on_http(struct isolate_gen *gen, const struct runner_message *messag
         const struct antiphon_http_request request = {.struct_size = sizeof(request),
                                                       .timeout_ms = (uint32_t)(message->value[0] >> 32),
                                                       .max_body = max_body < MAX_BODY ? max_body : MAX_BODY,
-                                                      .flags = message->flags,
+                                                      .flags = message->flags & ~RUNNER_HTTP_PARTS,
+                                                      .part = message->flags & RUNNER_HTTP_PARTS ? on_http_part : NULL,
                                                       .method = message->text[0].data,
                                                       .url = message->text[1].data,
                                                       .headers = headers,

@@ -112,8 +112,14 @@ static enum antiphon_status compile(const struct antiphon_tool *tool, struct jsc
 static enum antiphon_status check_tool(const struct antiphon_tool *tool, struct jschema **schema,
                                        struct err *err)
 {
+    if (tool->flags & ANTIPHON_TOOL_SET) {
+        if (!tool->invoke && !tool->undo && !tool->params_schema && !tool->native_feature && !tool->set)
+            return ANTIPHON_OK;
+        return err_set(err, ANTIPHON_EINVAL, "a set has a name and nothing else");
+    }
     enum antiphon_status status = check_text("description", tool->description, err);
-
+    if (!status && tool->set)
+        status = check_text("set", tool->set, err);
     if (status)
         return status;
     if (tool->native_feature || tool->native_fragment) {
@@ -146,7 +152,10 @@ enum antiphon_status registration_tool(const struct antiphon_tool *from, struct 
         return status;
     }
     const char **const texts[] = {&tool.name, &tool.description, &tool.params_schema,
-                                  &tool.native_feature, &tool.native_fragment, &tool.scheduling};
+                                  &tool.native_feature, &tool.native_fragment, &tool.scheduling,
+                                  &tool.set};
+    if (!tool.description)
+        tool.description = ""; /* of a set */
     *to = (struct registry_tool){.schema = schema};
     status = own_texts(texts, sizeof(texts) / sizeof(texts[0]), err);
     to->tool = tool;
@@ -163,6 +172,7 @@ void registration_tool_free(struct registry_tool *tool)
     free((void *)(uintptr_t)tool->tool.native_feature);
     free((void *)(uintptr_t)tool->tool.native_fragment);
     free((void *)(uintptr_t)tool->tool.scheduling);
+    free((void *)(uintptr_t)tool->tool.set);
     jschema_free((struct jschema *)(uintptr_t)tool->schema);
     *tool = (struct registry_tool){0};
 }

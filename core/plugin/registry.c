@@ -1,6 +1,5 @@
-#include "plugin/registry.h"
+#include "plugin/registry_impl.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,38 +12,6 @@
 #include "base/banned.h"
 
 #define MAX_WHY ERR_MAX_TEXT
-
-struct loaded {
-    struct antiphon_plugin plugin; /* its texts live in the library, which is never unloaded */
-    struct host *host;             /* owned */
-    struct manifest *manifest;     /* owned; NULL: it has none */
-    struct secrets *secrets;       /* owned */
-    void *state;                   /* the plugin's */
-    bool retired;                  /* a newer one of that name has taken its place */
-    atomic_uint users;             /* holds of its tools */
-};
-
-struct registry {
-    struct host_services services;
-    struct loaded plugins[REGISTRY_MAX_PLUGINS];
-    /* Full-size from the start, so that what a lookup answered stays in its place. */
-    struct registry_tool tools[REGISTRY_MAX_TOOLS];
-    struct registry_model models[REGISTRY_MAX_MODELS];
-    struct registry_hook hooks[REGISTRY_MAX_HOOKS];
-    size_t n_plugins, n_tools;
-    atomic_size_t n_models, n_hooks; /* looked at with every sentence: without the lock */
-    pthread_mutex_t lock; /* over the other numbers and what is retired: look-ups come from any thread */
-};
-
-static void lock(const struct registry *registry)
-{
-    pthread_mutex_lock(&((struct registry *)(uintptr_t)registry)->lock);
-}
-
-static void unlock(const struct registry *registry)
-{
-    pthread_mutex_unlock(&((struct registry *)(uintptr_t)registry)->lock);
-}
 
 enum antiphon_status registry_new(const struct host_services *services, struct registry **registry)
 {
@@ -71,19 +38,19 @@ static const struct registry_tool *find_tool(const struct registry *registry, co
 
 const struct registry_tool *registry_tool(const struct registry *registry, const char *name)
 {
-    lock(registry);
+    registry_lock(registry);
     const struct registry_tool *found = find_tool(registry, name);
-    unlock(registry);
+    registry_unlock(registry);
     return found;
 }
 
 const struct registry_tool *registry_hold_tool(const struct registry *registry, const char *name)
 {
-    lock(registry); /* it is not retired between the two steps */
+    registry_lock(registry); /* it is not retired between the two steps */
     const struct registry_tool *found = find_tool(registry, name);
     if (found)
         registry_hold_again(found);
-    unlock(registry);
+    registry_unlock(registry);
     return found;
 }
 
@@ -103,12 +70,12 @@ bool registry_is_unused(const struct registry *registry, const void *state)
 {
     bool unused = false;
 
-    lock(registry);
+    registry_lock(registry);
     for (size_t i = 0; i < registry->n_plugins && !unused; i++) {
         const struct loaded *loaded = &registry->plugins[i];
         unused = loaded->state == state && loaded->retired && atomic_load(&loaded->users) == 0;
     }
-    unlock(registry);
+    registry_unlock(registry);
     return unused;
 }
 
@@ -123,9 +90,9 @@ const struct registry_model *registry_model(const struct registry *registry, con
 
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first)
 {
-    lock(registry);
+    registry_lock(registry);
     size_t n = registry->n_tools;
-    unlock(registry);
+    registry_unlock(registry);
     *first = registry->tools;
     return n;
 }
@@ -324,10 +291,12 @@ static void adopt(struct registry *registry, struct loaded *loaded, const char *
     size_t n_tools = host_tools(loaded->host, &unused_tool);
     size_t n_models = host_models(loaded->host, &unused_model);
     size_t n_hooks = host_hooks(loaded->host, &unused_hook);
-    struct registry_tool *tools = registry->tools + registry->n_tools;
+    struct registry_tool *tools;
     struct registry_model *models = registry->models + registry->n_models;
     struct registry_hook *hooks = registry->hooks + registry->n_hooks;
 
+    registry_lock(registry); /* tools may be added at the same time */
+    tools = registry->tools + registry->n_tools;
     host_take(loaded->host, tools, models, hooks);
     for (size_t i = 0; i < n_tools; i++) {
         tools[i].state = loaded->state;
@@ -339,14 +308,13 @@ static void adopt(struct registry *registry, struct loaded *loaded, const char *
         hooks[i].state = loaded->state;
     for (size_t i = 0; i < n_hooks && replaced; i++)
         registration_hook_free(&hooks[i]); /* the old ones stay */
-    lock(registry);
     if (replaced)
         retire(registry, replaced);
     registry->n_hooks += replaced ? 0 : n_hooks;
     registry->n_tools += n_tools;
     registry->n_models += n_models;
     registry->n_plugins++;
-    unlock(registry);
+    registry_unlock(registry);
 }
 
 static void one_line(char *text)
@@ -422,6 +390,7 @@ static enum antiphon_status bring_up(struct registry *registry, struct loaded *l
     if (!status) {
         host_set_manifest(loaded->host, loaded->manifest);
         host_set_secrets(loaded->host, loaded->secrets);
+        host_on_set_tools(loaded->host, registry_set_tools, registry);
         status = start(registry, loaded, json ? json : "{}", replaced, err);
     }
     if (status)
@@ -508,10 +477,10 @@ bool registry_loaded(const struct registry *registry, const char *name)
 {
     bool there = false;
 
-    lock(registry);
+    registry_lock(registry);
     for (size_t i = 0; i < registry->n_plugins && !there; i++)
         there = strcmp(registry->plugins[i].plugin.name, name) == 0;
-    unlock(registry);
+    registry_unlock(registry);
     return there;
 }
 

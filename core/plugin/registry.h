@@ -52,6 +52,7 @@ struct host_services {
     void (*ws_close)(void *ctx, struct antiphon_ws *ws, int code, const char *reason);
     enum antiphon_status (*http)(void *ctx, const struct antiphon_http_request *request,
                                  antiphon_http_done_fn *done, void *done_ctx);
+    void (*tools_changed)(void *ctx); /* set_tools() has put others into the registry */
 };
 
 /* Finds the configuration of a plugin (config_plugin() above this layer). On EINVAL the faults were reported. */
@@ -123,6 +124,14 @@ void registry_hold_again(const struct registry_tool *tool); /* one that is held 
 void registry_release_tool(const struct registry_tool *tool);
 /* The plugin with that state was replaced, and none of its tools is held: nobody will call it any more. Any thread. */
 bool registry_is_unused(const struct registry *registry, const void *state);
+/* Those of a set (NULL: all) that look-ups find, held or not; how many there are of them, at most max. */
+size_t registry_list(const struct registry *registry, const char *set, const struct registry_tool **list, size_t max,
+                     bool hold);
+/* Puts these in the place of the plugin's tools; any thread. All of tools is taken if it answers OK. Those that are the
+ * same stay where they are. EUNAVAILABLE: no such plugin is loaded; EEXISTS; EBUSY: no room (what was replaced keeps its
+ * place). ctx: the registry. */
+enum antiphon_status registry_set_tools(void *ctx, const char *plugin, struct registry_tool *tools, size_t n,
+                                        struct err *err) MUST_CHECK;
 /* All, replaced ones included. */
 size_t registry_tools(const struct registry *registry, const struct registry_tool **first);
 size_t registry_models(const struct registry *registry, const struct registry_model **first);

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "plugin/host.h"
 #include "plugin/sandbox.h"
 #include "base/banned.h"
 
@@ -40,12 +41,12 @@ static void say_failed(struct runner *runner, const struct err *err)
 
 static enum antiphon_status say_tools(struct runner *runner)
 {
-    const struct registry_tool *tools;
-    size_t n = registry_tools(runner->registry, &tools);
+    const struct registry_tool *tools[HOST_MAX_TOOLS];
+    size_t n = registry_list(runner->registry, NULL, tools, HOST_MAX_TOOLS, false);
     enum antiphon_status status = ANTIPHON_OK;
 
     for (size_t i = 0; i < n && !status; i++) {
-        const struct antiphon_tool *tool = &tools[i].tool;
+        const struct antiphon_tool *tool = &tools[i]->tool;
         const struct runner_message message = {
             .type = RUNNER_TOOL,
             .flags = tool->flags,
@@ -54,7 +55,7 @@ static enum antiphon_status say_tools(struct runner *runner)
                                             (tool->undo ? RUNNER_TOOL_UNDO : 0)},
             .text = {runner_text(tool->name), runner_text(tool->description), runner_text(tool->params_schema),
                      runner_text(tool->native_feature), runner_text(tool->native_fragment),
-                     runner_text(tool->scheduling)}};
+                     runner_text(tool->scheduling), runner_text(tool->set)}};
         status = runner_send(runner, &message);
     }
     return status;
@@ -89,6 +90,7 @@ static void say_ready(struct runner *runner)
     struct err err = {0};
     const char *version = "";
 
+    pthread_mutex_lock(&runner->tools_lock);
     if (say_tools(runner) || say_hooks(runner)) {
         err_set(&err, ANTIPHON_ETOOBIG, "register: what it registers is too large");
         say_failed(runner, &err);
@@ -99,6 +101,17 @@ static void say_ready(struct runner *runner)
     runner->loaded = true; /* from here on shutdown() is due */
     pthread_mutex_unlock(&runner->lock);
     (void)runner_send(runner, &message);
+    runner->told = true;
+    pthread_mutex_unlock(&runner->tools_lock);
+}
+
+void runner_tools_changed(struct runner *runner)
+{
+    pthread_mutex_lock(&runner->tools_lock);
+    bool told = runner->told; /* else say_ready() is still to come */
+    pthread_mutex_unlock(&runner->tools_lock);
+    if (told)
+        say_ready(runner);
 }
 
 /* ---- [load] ---- */
@@ -272,6 +285,7 @@ static void dispatch(struct runner *runner, const struct runner_message *message
     case RUNNER_ANSWER: runner_on_answer(runner, message); break;
     case RUNNER_ROW: runner_on_row(runner, message); break;
     case RUNNER_HTTP_DONE: runner_on_http_done(runner, message); break;
+    case RUNNER_HTTP_PART: runner_on_http_part(runner, message); break;
     case RUNNER_CALL: runner_on_call(runner, message); break;
     case RUNNER_CANCEL: runner_on_cancel(runner, message); break;
     case RUNNER_CHECK: runner_on_check(runner, message); break;
@@ -303,6 +317,7 @@ int runner_main(void)
     (void)syscall(SYS_close_range, RUNNER_FD_PLUGIN + 1, ~0u, 0);
     pthread_mutex_init(&runner->send_lock, NULL);
     pthread_mutex_init(&runner->lock, NULL);
+    pthread_mutex_init(&runner->tools_lock, NULL);
     pthread_cond_init(&runner->answered, NULL);
     buf_init(&runner->wire, RUNNER_MAX_MESSAGE);
     buf_init(&wire, RUNNER_MAX_MESSAGE);

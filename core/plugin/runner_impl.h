@@ -19,6 +19,8 @@ struct runner {
     uint64_t memory;
     pthread_mutex_t send_lock;
     struct buf wire; /* under send_lock */
+    pthread_mutex_t tools_lock; /* one list of tools at a time */
+    bool told;                  /* under tools_lock: the first one was */
     pthread_mutex_t lock;
     pthread_cond_t answered; /* a request was */
     /* below: under lock */
@@ -52,10 +54,11 @@ enum antiphon_status runner_ask(struct runner *runner, struct runner_message *me
 void runner_answer_deinit(struct runner_answer *answer);
 enum antiphon_status runner_http(struct runner *runner, const struct antiphon_http_request *request,
                                  antiphon_http_done_fn *done, void *done_ctx);
-/* [main] ANSWER, CONFIG, ROW and HTTP_DONE. */
+/* [main] ANSWER, CONFIG, ROW, HTTP_PART and HTTP_DONE. */
 void runner_on_answer(struct runner *runner, const struct runner_message *message);
 void runner_on_row(struct runner *runner, const struct runner_message *message);
 void runner_on_http_done(struct runner *runner, const struct runner_message *message);
+void runner_on_http_part(struct runner *runner, const struct runner_message *message);
 
 /* runner_call.c; [main] */
 void runner_on_call(struct runner *runner, const struct runner_message *message);
@@ -70,6 +73,9 @@ uint64_t runner_call_number(const struct antiphon_call *call);
 void runner_on_check(struct runner *runner, const struct runner_message *message); /* [main] */
 void runner_decide(struct runner *runner, struct antiphon_check *check, enum antiphon_verdict verdict,
                    const char *text, size_t len);
+
+/* runner.c; any thread that may block: tells the server what tools there are now. */
+void runner_tools_changed(struct runner *runner);
 
 /* runner_services.c */
 void runner_services(struct runner *runner, struct host_services *services);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/thread.h"
 #include "base/banned.h"
@@ -18,7 +19,9 @@ struct runner_request {
 struct http_wait {
     struct pool_job job; /* first */
     antiphon_http_done_fn *done;
+    antiphon_http_part_fn *part;
     void *ctx;
+    bool enough; /* [events] said part(); the server goes on, and nobody looks */
     struct antiphon_http_response response;
     char *memory; /* owned: the texts of response */
 };
@@ -140,10 +143,49 @@ static void run_http_done(struct pool_job *job, bool dropped)
 {
     struct http_wait *wait = (struct http_wait *)job;
 
+    if (wait->enough)
+        wait->response.status = ANTIPHON_ECANCELLED;
     if (!dropped)
         wait->done(wait->ctx, &wait->response);
     free(wait->memory);
     free(wait);
+}
+
+struct http_part {
+    struct pool_job job; /* first */
+    struct http_wait *wait;
+    struct antiphon_http_response response;
+    char *memory; /* owned: its texts */
+};
+
+static void run_http_part(struct pool_job *job, bool dropped)
+{
+    struct http_part *part = (struct http_part *)job;
+
+    if (!dropped && !part->wait->enough)
+        part->wait->enough = !part->wait->part(part->wait->ctx, &part->response);
+    free(part->memory);
+    free(part);
+}
+
+void runner_on_http_part(struct runner *runner, const struct runner_message *message)
+{
+    struct http_part *part = calloc(1, sizeof(*part));
+    struct runner_text texts[2];
+
+    if (part)
+        part->memory = runner_copy_texts(message, 2, texts);
+    if (!part || !part->memory)
+        _exit(RUNNER_EXIT_LOST); /* a body with a hole in it would be believed */
+    part->wait = (struct http_wait *)(uintptr_t)message->value[1];
+    part->response = (struct antiphon_http_response){.struct_size = sizeof(part->response),
+                                                     .http_status = (int32_t)message->value[0],
+                                                     .headers = texts[0].data,
+                                                     .body = texts[1].data,
+                                                     .body_len = texts[1].len};
+    part->job.run = run_http_part;
+    if (pool_submit(runner->events_pool, &part->job))
+        _exit(RUNNER_EXIT_LOST);
 }
 
 void runner_on_http_done(struct runner *runner, const struct runner_message *message)
@@ -191,9 +233,10 @@ enum antiphon_status runner_http(struct runner *runner, const struct antiphon_ht
     if (!status) {
         wait->done = done;
         wait->ctx = done_ctx;
+        wait->part = request->part;
         struct runner_message message = {
             .type = RUNNER_HTTP,
-            .flags = request->flags,
+            .flags = request->flags | (request->part ? RUNNER_HTTP_PARTS : 0),
             .value = {(uint64_t)request->timeout_ms << 32 | request->max_body, (uint64_t)(uintptr_t)wait},
             .text = {runner_text(request->method),
                      runner_text(request->url),

@@ -183,6 +183,11 @@ static enum antiphon_status service_http(void *ctx, const struct antiphon_http_r
     return runner_http(ctx, request, done, done_ctx);
 }
 
+static void service_tools_changed(void *ctx)
+{
+    runner_tools_changed(ctx);
+}
+
 void runner_services(struct runner *runner, struct host_services *services)
 {
     *services = (struct host_services){.ctx = runner,
@@ -200,5 +205,6 @@ void runner_services(struct runner *runner, struct host_services *services)
                                        .store_find = service_store_find,
                                        .timer_start = service_timer_start,
                                        .timer_cancel = service_timer_cancel,
-                                       .http = service_http};
+                                       .http = service_http,
+                                       .tools_changed = service_tools_changed};
 }

@@ -21,6 +21,7 @@ enum runner_type {
 };
 
 #define RUNNER_LOAD_SELF_TEST (1u << 0)
+#define RUNNER_HTTP_PARTS  (1u << 31) /* beside ANTIPHON_HTTP_*: the body comes in HTTP_PARTs */
 #define RUNNER_TOOL_INVOKE (1u << 0) /* what the tool has */
 #define RUNNER_TOOL_CANCEL (1u << 1)
 #define RUNNER_TOOL_UNDO   (1u << 2)

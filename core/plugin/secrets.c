@@ -1,5 +1,6 @@
 #include "plugin/secrets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,27 +42,39 @@ static enum antiphon_status add(struct secrets *secrets, const char *key, cJSON 
     return put ? ANTIPHON_OK : ANTIPHON_ENOMEM;
 }
 
-static enum antiphon_status walk(struct secrets *secrets, const cJSON *schema, cJSON *config, const char *before)
+/* "before.name" into key, which has MAX_KEY bytes; false: too long. */
+static bool join_key(char *key, const char *before, const char *name)
 {
-    const cJSON *property;
-    enum antiphon_status status = ANTIPHON_OK;
-    char key[MAX_KEY];
+    struct buf text;
 
+    buf_init(&text, MAX_KEY - 1);
+    buf_printf(&text, "%s%s%s", before, *before ? "." : "", name);
+    bool fits = buf_status(&text) == ANTIPHON_OK;
+    if (fits)
+        memcpy(key, buf_text(&text), text.len + 1);
+    buf_deinit(&text);
+    return fits;
+}
+
+/* Schemas are at most as deep as their text lets them be parsed. */
+static enum antiphon_status walk(struct secrets *secrets, const cJSON *schema, cJSON *value, const char *key)
+{
+    const cJSON *property, *items = json_get(schema, "items");
+    enum antiphon_status status = ANTIPHON_OK;
+    char below[MAX_KEY], number[16];
+    unsigned index = 0;
+
+    if (cJSON_IsString(value) && json_get_bool(schema, "writeOnly", false))
+        return add(secrets, key, value, json_get_bool(schema, "x-host-only", false));
+    for (cJSON *item = items && cJSON_IsArray(value) ? value->child : NULL; item && !status; item = item->next) {
+        (void)snprintf(number, sizeof(number), "%u", index++);
+        if (join_key(below, key, number))
+            status = walk(secrets, items, item, below);
+    }
     cJSON_ArrayForEach (property, json_get(schema, "properties")) {
-        cJSON *value = cJSON_GetObjectItemCaseSensitive(config, property->string);
-        struct buf text;
-        buf_init(&text, sizeof(key) - 1);
-        buf_printf(&text, "%s%s%s", before, *before ? "." : "", property->string);
-        bool fits = buf_status(&text) == ANTIPHON_OK;
-        if (fits)
-            memcpy(key, buf_text(&text), text.len + 1);
-        buf_deinit(&text);
-        if (fits && cJSON_IsObject(value))
-            status = walk(secrets, property, value, key);
-        else if (fits && cJSON_IsString(value) && json_get_bool(property, "writeOnly", false))
-            status = add(secrets, key, value, json_get_bool(property, "x-host-only", false));
-        if (status)
-            break;
+        cJSON *member = cJSON_GetObjectItemCaseSensitive(value, property->string);
+        if (!status && member && join_key(below, key, property->string))
+            status = walk(secrets, property, member, below);
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* secrets - values of a plugin's configuration that are marked "writeOnly", by their key, for the host to put into its
  * requests where {{secret:KEY}} stands. Those that are marked "x-host-only" too never reach the plugin: its
- * configuration holds that text in their place. A key inside an object is "object.key". Immutable once made; any
+ * configuration holds that text in their place. A key inside an object is "object.key", inside the
+ * first element of an array "array.0.key". Immutable once made; any
  * thread. Memory is wiped before it is freed. */
 #ifndef PLUGIN_SECRETS_H
 #define PLUGIN_SECRETS_H

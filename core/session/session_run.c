@@ -86,9 +86,7 @@ static void put_function(const struct session *session, struct buf *out, const s
 
 static bool has_functions(const struct session *session)
 {
-    const struct agent *agent = session->agent;
-
-    for (size_t i = 0; i < agent->tools_n; i++) {
+    for (size_t i = 0; i < toolset_count(session->toolset); i++) {
         const struct registry_tool *tool = toolset_get(session->toolset, i);
         if (tool && tool->tool.invoke && !tool->tool.native_feature)
             return true;
@@ -106,11 +104,11 @@ bool session_is_native(const struct session *session, const struct antiphon_tool
 /* Function tools by declaration; native ones by the fragment, where the profile allows their feature. */
 static void put_tools(struct session *session, struct buf *out)
 {
-    const struct agent *agent = session->agent;
+    size_t n = toolset_count(session->toolset);
     bool first = true;
 
     buf_puts(out, "\"functions\":[");
-    for (size_t i = 0; i < agent->tools_n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct registry_tool *tool = toolset_get(session->toolset, i);
         if (!tool || !tool->tool.invoke || session_is_native(session, &tool->tool))
             continue;
@@ -119,7 +117,7 @@ static void put_tools(struct session *session, struct buf *out)
     }
     buf_puts(out, "],\"native\":[");
     first = true;
-    for (size_t i = 0; i < agent->tools_n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct registry_tool *tool = toolset_get(session->toolset, i);
         if (!tool || !session_is_native(session, &tool->tool))
             continue;

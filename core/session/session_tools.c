@@ -217,32 +217,30 @@ void session_allow_tool(struct session *session, struct tool_run *run)
 
 /* ---- checked ---- */
 
-/* Of the agent's tool i. */
-static const struct registry_tool *function_of(const struct session *session, size_t i)
+static bool is_function(const struct session *session, const struct registry_tool *tool)
 {
-    const struct registry_tool *tool = toolset_get(session->toolset, i);
-
-    return tool && tool->tool.invoke && !session_is_native(session, &tool->tool) ? tool : NULL;
+    return tool && tool->tool.invoke && !session_is_native(session, &tool->tool);
 }
 
 static void find_tool(const struct session *session, struct tool_run *run)
 {
-    for (size_t i = 0; i < session->agent->tools_n && !run->tool; i++) {
-        if (strcmp(session->agent->tools[i].name, run->name) != 0)
-            continue;
-        run->tool = function_of(session, i);
-        run->policy = &session->agent->tools[i];
-    }
+    const struct registry_tool *tool = toolset_find(session->toolset, run->name);
+
+    if (!is_function(session, tool))
+        return;
+    run->tool = tool;
+    run->policy = &session->agent->tools[toolset_entry(session->toolset, tool)];
 }
 
 static void unknown_text(struct session *session, const struct tool_run *run, struct buf *why)
 {
-    const char *names[AGENT_MAX_TOOLS];
+    const char *names[TOOLSET_MAX];
     size_t n = 0;
 
-    for (size_t i = 0; i < session->agent->tools_n; i++) {
-        if (function_of(session, i))
-            names[n++] = session->agent->tools[i].name;
+    for (size_t i = 0; i < toolset_count(session->toolset); i++) {
+        const struct registry_tool *tool = toolset_get(session->toolset, i);
+        if (is_function(session, tool))
+            names[n++] = tool->tool.name;
     }
     tool_unknown_text(run->name, names, n, why);
 }

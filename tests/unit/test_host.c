@@ -264,14 +264,16 @@ static void test_http_permissions(void **state)
 
 static void test_http_secrets(void **state)
 {
-    static const char *const headers[] = {"Authorization", "Bearer {{secret:token}}", "X-Plain", "as it is", NULL};
+    static const char *const headers[] = {"Authorization", "Bearer {{secret:token}}", "X-Plain", "{{secret:list.2.pass}}", NULL};
     static const char *const unknown[] = {"X", "{{secret:other}}", NULL};
     static const char body[] = "{\"key\":\"{{secret:api.key}}\",\"again\":\"{{secret:token}}{{secret:token}}\"}";
     struct fixture *f = *state;
     struct secrets *secrets = NULL;
     cJSON *schema = cJSON_Parse("{\"properties\":{\"token\":{\"writeOnly\":true,\"x-host-only\":true},"
-                                "\"plain\":{},\"api\":{\"properties\":{\"key\":{\"writeOnly\":true}}}}}");
-    cJSON *config = cJSON_Parse("{\"token\":\"s3cret\",\"plain\":\"p\",\"api\":{\"key\":\"k3y\"}}");
+                                "\"plain\":{},\"api\":{\"properties\":{\"key\":{\"writeOnly\":true}}},"
+                                "\"list\":{\"items\":{\"properties\":{\"pass\":{\"writeOnly\":true,\"x-host-only\":true}}}}}}");
+    cJSON *config = cJSON_Parse("{\"token\":\"s3cret\",\"plain\":\"p\",\"api\":{\"key\":\"k3y\"},"
+                                "\"list\":[{\"pass\":\"p1\"},{},{\"pass\":\"p3\"}]}");
     struct antiphon_http_request request = {.struct_size = sizeof(request),
                                             .url = "https://example.com/",
                                             .headers = headers,
@@ -282,13 +284,14 @@ static void test_http_secrets(void **state)
     assert_int_equal(secrets_new(schema, config, &secrets), ANTIPHON_OK);
     assert_string_equal(json_get_string(config, "token"), "{{secret:token}}");
     assert_string_equal(json_get_string(json_get(config, "api"), "key"), "k3y");
+    assert_string_equal(json_get_string(json_get(config, "list")->child, "pass"), "{{secret:list.0.pass}}");
 
     /* Where nobody has set any, the text goes on to whoever fills it in. */
     assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_OK);
     assert_non_null(strstr(f->seen.text, "Bearer {{secret:token}}"));
     host_set_secrets(f->host, secrets);
     assert_int_equal(f->h->http(f->h, &request, done, NULL), ANTIPHON_OK);
-    assert_string_equal(f->seen.text, "Authorization: Bearer s3cret;X-Plain: as it is;"
+    assert_string_equal(f->seen.text, "Authorization: Bearer s3cret;X-Plain: p3;"
                                       "{\"key\":\"k3y\",\"again\":\"s3crets3cret\"}");
     assert_int_equal(f->seen.http.flags, ANTIPHON_HTTP_NO_REDIRECT);
     assert_string_equal(f->seen.http.method, "POST");
@@ -687,6 +690,68 @@ static enum antiphon_status on_http_later(void *ctx, const struct antiphon_http_
     return pthread_create(&late->thread, NULL, answer_later, late) ? ANTIPHON_ENOMEM : ANTIPHON_OK;
 }
 
+static void on_waited(void *ctx, const struct antiphon_http_response *response);
+
+/* A body in three parts, of which two are wanted. */
+static enum antiphon_status on_http_parts(void *ctx, const struct antiphon_http_request *request,
+                                          antiphon_http_done_fn *done_fn, void *done_ctx)
+{
+    static const char *const parts[] = {"one", "two", "three"};
+    struct antiphon_http_response response = {
+        .struct_size = sizeof(response), .http_status = 200, .headers = "X: y\r\n"};
+
+    (void)ctx;
+    for (size_t i = 0; i < 3 && !response.status; i++) {
+        response.body = parts[i];
+        response.body_len = strlen(parts[i]);
+        if (!request->part(done_ctx, &response))
+            response.status = ANTIPHON_ECANCELLED;
+    }
+    response.body = "";
+    response.body_len = 0;
+    done_fn(done_ctx, &response);
+    return ANTIPHON_OK;
+}
+
+static bool two_parts(void *ctx, const struct antiphon_http_response *response)
+{
+    char *text = ctx;
+
+    assert_int_equal(response->http_status, 200);
+    assert_string_equal(response->headers, "X: y\r\n");
+    strncat(text, response->body, response->body_len);
+    return strlen(text) < 6;
+}
+
+static void on_parts_done(void *ctx, const struct antiphon_http_response *response)
+{
+    char *text = ctx;
+
+    assert_int_equal(response->status, ANTIPHON_ECANCELLED);
+    assert_int_equal(response->body_len, 0);
+    strcat(text, ".");
+}
+
+static void test_http_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct antiphon_http_request request = {
+        .struct_size = sizeof(request), .url = "https://example.com/", .part = two_parts};
+    char text[64] = "";
+
+    f->services = (struct host_services){.cancelled = on_cancelled, .http = on_http_parts};
+    assert_int_equal(f->h->http_wait(f->h, NULL, &request, on_parts_done, text), ANTIPHON_OK);
+    assert_string_equal(text, "onetwo.");
+    /* A plugin that was built before there were parts. */
+    struct late late = {0};
+    char whole[64] = "";
+    request.struct_size = offsetof(struct antiphon_http_request, part);
+    f->services = (struct host_services){.ctx = &late, .http = on_http_later};
+    assert_int_equal(f->h->http_wait(f->h, NULL, &request, on_waited, whole), ANTIPHON_OK);
+    pthread_join(late.thread, NULL);
+    assert_string_equal(whole, "0 200 late");
+}
+
 static void on_waited(void *ctx, const struct antiphon_http_response *response)
 {
     char *text = ctx;
@@ -846,7 +911,7 @@ int main(void)
         TEST(test_without_services),
         TEST(test_http_permissions),
         TEST(test_http_secrets),
-        TEST(test_http_wait),
+        TEST(test_http_wait),       TEST(test_http_parts),
         TEST(test_hooks),
         TEST(test_data),
     };

@@ -136,6 +136,54 @@ static void test_get(void **state)
     assert_string_equal(result.body, "no");
 }
 
+struct parts {
+    struct result result; /* first: what on_done() gets */
+    size_t seen, enough;
+    int http_status;
+};
+
+static bool on_part(void *ctx, const struct antiphon_http_response *response)
+{
+    struct parts *parts = ctx;
+
+    kit_lock();
+    parts->seen += response->body_len;
+    parts->http_status = response->http_status;
+    bool more = parts->seen < parts->enough;
+    kit_unlock();
+    return more;
+}
+
+static struct parts get_parts(const char *path, size_t enough, uint32_t max)
+{
+    struct parts parts = {.enough = enough};
+    char url[256];
+    struct antiphon_http_request request = request_for(path, url, sizeof(url));
+
+    request.part = on_part;
+    request.max_body = max;
+    assert_int_equal(http_client_submit(client, &request, on_done, &parts), 0);
+    KIT_WAIT(parts.result.done);
+    return parts;
+}
+
+static void test_parts(void **state)
+{
+    struct parts parts = get_parts("/redirect", 100, 0);
+
+    (void)state;
+    assert_int_equal(parts.result.status, 0);
+    assert_int_equal(parts.http_status, 200);
+    assert_int_equal(parts.seen, 5); /* of the last answer alone */
+    assert_int_equal(parts.result.body_len, 0);
+    parts = get_parts("/large", 100000, 4u << 20);
+    assert_int_equal(parts.result.status, ANTIPHON_ECANCELLED);
+    assert_true(parts.seen >= 100000 && parts.seen < 1 << 20);
+    parts = get_parts("/large", 4u << 20, 1000000);
+    assert_int_equal(parts.result.status, ANTIPHON_ETOOBIG);
+    assert_true(parts.seen <= 1000000);
+}
+
 static void test_post(void **state)
 {
     static const char *const headers[] = {"Authorization", "Bearer x", "X-Empty", "", NULL};
@@ -320,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get),          cmocka_unit_test(test_post),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_redirects),    cmocka_unit_test(test_limits),
         cmocka_unit_test(test_bad_requests), cmocka_unit_test(test_guard),
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_bound_and_stop),

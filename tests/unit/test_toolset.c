@@ -71,11 +71,57 @@ static void test_a_set_stays_what_it_was(void **unused)
     registry_free(registry);
 }
 
+static enum antiphon_status init_set(const struct antiphon_host *h, const char *config, void **state, char *why,
+                                     size_t why_size)
+{
+    static const struct antiphon_tool all = {
+        .struct_size = sizeof(all), .flags = ANTIPHON_TOOL_SET, .name = "all"};
+    struct antiphon_tool in_set[] = {tools[0], tools[1]};
+
+    (void)config, (void)state, (void)why, (void)why_size;
+    assert_int_equal(h->add_tool(h, &all), ANTIPHON_OK);
+    in_set[0].set = in_set[1].set = "all";
+    enum antiphon_status status = h->add_tool(h, &in_set[0]);
+    return status ? status : h->add_tool(h, &in_set[1]);
+}
+
+static void test_an_agent_that_names_a_set(void **unused)
+{
+    static const struct antiphon_plugin with_set = {
+        .struct_size = sizeof(with_set), .name = "numbers", .version = "1", .init = init_set};
+    static char all[] = "all";
+    const struct agent both = {.tools = {{.name = name_three}, {.name = name_two}, {.name = all}}, .tools_n = 3};
+    struct registry *registry = NULL;
+    struct toolset *set = NULL;
+    struct err err = {0};
+    int first, second;
+    struct registry_source source = {.plugin = &with_set, .state = &first, .config = "{}"};
+
+    (void)unused;
+    assert_int_equal(registry_new(NULL, &registry), ANTIPHON_OK);
+    assert_int_equal(registry_add(registry, &source, &err), ANTIPHON_OK);
+    assert_int_equal(toolset_new(registry, &both, &set), ANTIPHON_OK);
+    assert_int_equal(toolset_count(set), 3);
+    assert_null(toolset_get(set, 0));
+    assert_string_equal(toolset_get(set, 1)->tool.name, "two"); /* once, by its own name */
+    assert_string_equal(toolset_get(set, 2)->tool.name, "one");
+    assert_int_equal(toolset_entry(set, toolset_find(set, "two")), 1);
+    assert_int_equal(toolset_entry(set, toolset_find(set, "one")), 2);
+    assert_null(toolset_find(set, "all"));
+    source.state = &second;
+    assert_int_equal(registry_add(registry, &source, &err), ANTIPHON_OK);
+    assert_false(registry_is_unused(registry, &first));
+    toolset_free(set);
+    assert_true(registry_is_unused(registry, &first));
+    registry_free(registry);
+}
+
 static void test_none(void **unused)
 {
     (void)unused;
     toolset_free(NULL);
     assert_null(toolset_get(NULL, 0));
+    assert_int_equal(toolset_count(NULL), 0);
     assert_null(toolset_find(NULL, "one"));
 }
 
@@ -105,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_set_stays_what_it_was),
+        cmocka_unit_test(test_an_agent_that_names_a_set),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_memory_runs_out),
     };

@@ -156,24 +156,61 @@ static enum antiphon_status refuse(struct antiphon_fake *fake, enum antiphon_sta
     return status;
 }
 
-static enum antiphon_status host_add_tool(const struct antiphon_host *h, const struct antiphon_tool *tool)
+static enum antiphon_status take_tool(struct antiphon_fake *fake, const struct antiphon_tool *tool)
 {
-    struct antiphon_fake *fake = fake_of(h);
+    struct antiphon_tool full = {0};
 
-    if (!may_add(fake, "add_tool"))
-        return ANTIPHON_EDENIED;
-    if (!tool || tool->struct_size < sizeof(*tool) || !tool->name)
+    if (!tool || tool->struct_size < offsetof(struct antiphon_tool, set) || !tool->name)
         return refuse(fake, ANTIPHON_EINVAL, "struct_size must be sizeof(struct antiphon_tool)", NULL);
-    if (!tool->invoke && (!tool->native_feature || !tool->native_fragment))
+    if (!(tool->flags & ANTIPHON_TOOL_SET) && !tool->invoke && (!tool->native_feature || !tool->native_fragment))
         return refuse(fake, ANTIPHON_EINVAL, "neither invoke() nor native_feature and native_fragment", tool->name);
     if (tool->params_schema && !fake_is_object(tool->params_schema, strlen(tool->params_schema)))
         return refuse(fake, ANTIPHON_EINVAL, "params_schema is no JSON object", tool->name);
     if (antiphon_fake_tool(fake, tool->name) || fake->n_tools == MAX_TOOLS)
         return refuse(fake, ANTIPHON_EEXISTS, "added twice, or too many", tool->name);
     /* The texts stay the plugin's here: a test that frees them sees what it has done. */
-    fake->tools[fake->n_tools] = *tool;
-    fake->tools[fake->n_tools++].struct_size = sizeof(*tool);
+    memcpy(&full, tool, tool->struct_size < sizeof(full) ? tool->struct_size : sizeof(full));
+    full.struct_size = sizeof(full);
+    fake->tools[fake->n_tools++] = full;
     return ANTIPHON_OK;
+}
+
+static enum antiphon_status host_add_tool(const struct antiphon_host *h, const struct antiphon_tool *tool)
+{
+    struct antiphon_fake *fake = fake_of(h);
+
+    return may_add(fake, "add_tool") ? take_tool(fake, tool) : ANTIPHON_EDENIED;
+}
+
+/* A copy that lasts as long as the fake. */
+static const char *keep(struct antiphon_fake *fake, const char *text)
+{
+    struct fake_kept *kept = text ? fake_alloc(sizeof(*kept)) : NULL;
+
+    if (!kept)
+        return NULL;
+    kept->text = fake_copy(text);
+    kept->next = fake->kept;
+    fake->kept = kept;
+    return kept->text;
+}
+
+static enum antiphon_status host_set_tools(const struct antiphon_host *h, const struct antiphon_tool *const *tools,
+                                           size_t n)
+{
+    struct antiphon_fake *fake = fake_of(h);
+    enum antiphon_status status = fake->in_init ? ANTIPHON_EUNAVAILABLE : ANTIPHON_OK;
+
+    fake->n_tools = status ? fake->n_tools : 0;
+    for (size_t i = 0; i < n && !status; i++) {
+        struct antiphon_tool copy = *tools[i];
+        copy.name = keep(fake, copy.name);
+        copy.description = keep(fake, copy.description);
+        copy.params_schema = keep(fake, copy.params_schema);
+        copy.set = keep(fake, copy.set);
+        status = take_tool(fake, &copy);
+    }
+    return status;
 }
 
 static enum antiphon_status host_add_hook(const struct antiphon_host *h, const struct antiphon_hook *hook)
@@ -245,6 +282,7 @@ static void make_table(struct antiphon_fake *fake)
     host->now_ms = host_now_ms;
     host->wall_ms = host_wall_ms;
     host->add_tool = host_add_tool;
+    host->set_tools = host_set_tools;
     host->add_hook = host_add_hook;
     host->add_model = host_add_model;
     host->emit = no_emit;
@@ -338,6 +376,11 @@ int antiphon_fake_close(struct antiphon_fake *fake)
     int faults = (int)fake->faults_n;
     fake_call_free(fake);
     fake_data_free(fake);
+    for (struct fake_kept *kept = fake->kept, *next; kept; kept = next) {
+        next = kept->next;
+        free(kept->text);
+        free(kept);
+    }
     text_free(&fake->faults);
     text_free(&fake->log);
     text_free(&fake->requests);

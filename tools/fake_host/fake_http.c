@@ -20,7 +20,7 @@ static void answer_free(struct fake_answer *answer)
     free(answer);
 }
 
-static void tell(const struct fake_answer *answer, antiphon_http_done_fn *done, void *ctx)
+static void tell(const struct fake_answer *answer, antiphon_http_part_fn *part, antiphon_http_done_fn *done, void *ctx)
 {
     struct antiphon_http_response response = {.struct_size = sizeof(response),
                                               .status = answer->status,
@@ -30,7 +30,19 @@ static void tell(const struct fake_answer *answer, antiphon_http_done_fn *done, 
                                               .body = answer->body ? answer->body : "",
                                               .body_len = answer->body ? strlen(answer->body) : 0};
 
+    if (part && !response.status && response.body_len > 0) {
+        bool more = part(ctx, &response); /* all in one */
+        response.body = "";
+        response.body_len = 0;
+        response.status = more ? ANTIPHON_OK : ANTIPHON_ECANCELLED;
+        response.error = more ? NULL : "enough of it was there";
+    }
     done(ctx, &response);
+}
+
+static antiphon_http_part_fn *part_of(const struct antiphon_http_request *request)
+{
+    return ANTIPHON_HAS(request, part) ? request->part : NULL;
 }
 
 /* Takes the first that fits, or makes one that says there is none. With the lock. */
@@ -73,7 +85,7 @@ static struct fake_answer *take_request(struct antiphon_fake *fake, const struct
 static bool is_right(struct antiphon_fake *fake, const struct antiphon_http_request *request,
                      antiphon_http_done_fn *done)
 {
-    if (request && request->struct_size >= sizeof(*request) && request->url && done &&
+    if (request && request->struct_size >= offsetof(struct antiphon_http_request, part) && request->url && done &&
         (request->body || !request->body_len))
         return true;
     fake_fault(fake, "http() without struct_size, url, body or done()");
@@ -90,7 +102,7 @@ static enum antiphon_status host_http(const struct antiphon_host *h, const struc
         return ANTIPHON_EINVAL;
     due = fake_alloc(sizeof(*due));
     pthread_mutex_lock(&fake->lock);
-    *due = (struct fake_request){.answer = take_request(fake, request), .done = done, .ctx = ctx};
+    *due = (struct fake_request){.answer = take_request(fake, request), .part = part_of(request), .done = done, .ctx = ctx};
     *fake->due_last = due;
     fake->due_last = &due->next;
     pthread_cond_broadcast(&fake->changed);
@@ -126,7 +138,7 @@ static enum antiphon_status host_http_wait(const struct antiphon_host *h, const 
         answer->status = ANTIPHON_ECANCELLED;
         answer->error = fake_copy("the call was cancelled");
     }
-    tell(answer, done, ctx);
+    tell(answer, part_of(request), done, ctx);
     answer_free(answer);
     return ANTIPHON_OK;
 }
@@ -156,7 +168,7 @@ static void *run(void *arg)
         if (!fake->due)
             fake->due_last = &fake->due;
         pthread_mutex_unlock(&fake->lock);
-        tell(due->answer, due->done, due->ctx);
+        tell(due->answer, due->part, due->done, due->ctx);
         answer_free(due->answer);
         free(due);
         pthread_mutex_lock(&fake->lock);

@@ -51,6 +51,7 @@ struct fake_answer {
 struct fake_request { /* answered, but not yet told */
     struct fake_request *next;
     struct fake_answer *answer; /* owned */
+    antiphon_http_part_fn *part;
     antiphon_http_done_fn *done;
     void *ctx;
 };
@@ -60,6 +61,11 @@ struct fake_row {
     char *user, *key, *value;
     size_t len;
     int64_t updated_ms;
+};
+
+struct fake_kept {
+    struct fake_kept *next;
+    char *text;
 };
 
 struct fake_timer {
@@ -81,6 +87,7 @@ struct antiphon_fake {
     struct antiphon_tool tools[MAX_TOOLS];
     struct antiphon_hook hooks[MAX_HOOKS];
     size_t n_tools, n_hooks;
+    struct fake_kept *kept; /* owned: texts of set_tools() */
     uint64_t now_ms, tick_ms, timeout_ms;
     enum antiphon_status store_status, notify_status, receipt_status, timer_status; /* not OK: broken */
     int64_t wall_ms;

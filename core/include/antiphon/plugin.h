@@ -195,10 +195,14 @@ enum antiphon_ws_kind {
 /* ---- outgoing HTTP --------------------------------------------------------------------------- */
 
 /* Secrets: in header values and in the body, {{secret:KEY}} stands for the value of the
- * configuration key KEY ("object.key" inside an object), which must be marked "writeOnly"; the host
- * puts it in. A URL never holds a secret. Redirects are followed, at most three, from https to
+ * configuration key KEY ("object.key" inside an object, "array.0.key" inside an array), which must
+ * be marked "writeOnly"; the host puts it in. A URL never holds a secret. Redirects are followed, at most three, from https to
  * https only. Not so with secrets in the request or if the manifest names hosts: the redirect is
  * the answer then. */
+struct antiphon_http_response;
+/* One part of a body, on the HTTP thread: must not block. false: it was enough, the request ends with ECANCELLED. */
+typedef bool antiphon_http_part_fn(void *ctx, const struct antiphon_http_response *response);
+
 struct antiphon_http_request {
     uint32_t struct_size;
     uint32_t timeout_ms; /* whole transfer; 0: 10 s */
@@ -208,6 +212,9 @@ struct antiphon_http_request {
     const char *const *headers; /* name, value, ..., NULL */
     const void *body;
     size_t body_len;
+    /* Optional: gets the body as it comes, in order, each part with http_status and headers, before done() with the same
+     * ctx, which then gets an empty one. max_body and timeout_ms bound the whole. */
+    antiphon_http_part_fn *part;
 };
 #define ANTIPHON_HTTP_ALLOW_PRIVATE (1u << 0) /* may reach loopback, private and link-local addresses */
 #define ANTIPHON_HTTP_NO_REDIRECT (1u << 1)   /* a redirect is the answer */
@@ -254,6 +261,9 @@ struct antiphon_call {
 /* Goes on when the user interrupts. What the model takes back, the user's stop, the deadline and
  * the end of the conversation still cancel it. */
 #define ANTIPHON_TOOL_KEEP_ON_INTERRUPT (1u << 5)
+/* No tool, but the name of a set of tools: an agent that names it has all tools that say it as their `set`, those that
+ * come later too. It has a name and nothing else; there may be no tool in it. */
+#define ANTIPHON_TOOL_SET (1u << 6)
 
 struct antiphon_tool {
     uint32_t struct_size;
@@ -280,6 +290,7 @@ struct antiphon_tool {
      * late or on the user's wish. A call as with invoke(), with its own finish(); call_id is the
      * one of the call to undo, flags has CALL_UNDO, args is the receipt. */
     enum antiphon_status (*undo)(void *state, struct antiphon_call *call);
+    const char *set; /* Optional: the set it belongs to, see ANTIPHON_TOOL_SET */
 };
 
 /* ---- hooks ----------------------------------------------------------------------------------- */
@@ -476,6 +487,14 @@ struct antiphon_host {
     enum antiphon_status (*http_wait)(const struct antiphon_host *h, const struct antiphon_call *call,
                                       const struct antiphon_http_request *request,
                                       antiphon_http_done_fn *done, void *ctx);
+
+    /* For plugins whose manifest has "dynamic_tools": these are its tools from now on, in place of all it had. A tool that
+     * is among them as it was stays; a conversation keeps what its model was told of, which may be called until it ends, and
+     * those that are set up later have the others. Only after init() (EUNAVAILABLE while it is being loaded); may block; all is copied. On failure nothing changes and a line is in
+     * the log: EDENIED not a plugin for that, EINVAL, EEXISTS two of one name, EBUSY more than 256, or too many changes
+     * since the start. */
+    enum antiphon_status (*set_tools)(const struct antiphon_host *h, const struct antiphon_tool *const *tools,
+                                      size_t n);
 };
 
 /* ---- the plugin ------------------------------------------------------------------------------ */
