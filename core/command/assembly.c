@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "config/config_isolation.h"
+#include "config/mcp_toolset.h"
 #include "base/banned.h"
 
 #define MAX_TOOL_PATH 64
@@ -264,6 +265,10 @@ enum antiphon_status assembly_load_plugins(struct assembly *assembly, const stru
     status = profiles_load(config->models, report, &assembly->profiles);
     if (agents_load(config->agents_dir, config->default_agent, report, &assembly->agents))
         status = ANTIPHON_EINVAL;
+    if (assembly->agents && mcp_toolset_join(assembly->agents, assembly->config)) {
+        report_fault(report, NULL, 0, 0, "", "agents: out of memory");
+        return ANTIPHON_ENOMEM;
+    }
     if (registry_new(services, &assembly->registry)) {
         report_fault(report, NULL, 0, 0, "", "plugins: out of memory");
         return ANTIPHON_ENOMEM;

@@ -184,3 +184,8 @@ const struct agent *agents_at(const struct agents *agents, size_t index)
 {
     return index < agents->n ? agents->items[index] : NULL;
 }
+
+struct agent *agents_edit(struct agents *agents, size_t index)
+{
+    return agents->items[index];
+}

@@ -17,6 +17,7 @@ struct agent_tool_policy {
 struct agent_tool {
     char *name;
     cJSON *args; /* or NULL */
+    cJSON *toolset; /* the server that a McpToolset stands for (mcp_toolset.h), else NULL */
     int line;    /* in the agent's file, for messages */
     struct agent_tool_policy policy;
 };
@@ -51,4 +52,5 @@ const struct agent *agents_find(const struct agents *agents, const char *folder)
 const struct agent *agents_default(const struct agents *agents);
 size_t agents_count(const struct agents *agents);
 const struct agent *agents_at(const struct agents *agents, size_t index);
+struct agent *agents_edit(struct agents *agents, size_t index); /* [main] before anybody else has them */
 #endif

@@ -7,6 +7,7 @@
 
 #include "config/check.h"
 #include "config/expand.h"
+#include "config/mcp_toolset.h"
 #include "base/banned.h"
 
 #define LATER "is not supported yet"
@@ -70,8 +71,6 @@ static const struct refused refused_classes[] = {
 static const struct refused refused_tools[] = {
     {"AgentTool", LATER},
     {"LongRunningFunctionTool", LATER},
-    {"McpToolset", LATER},
-    {"MCPToolset", LATER},
     {"ExampleTool", LATER},
     {"VertexAiSearchTool", LATER},
     {"ApplicationIntegrationToolset", LATER},
@@ -136,6 +135,18 @@ static void refuse_contents(const struct yaml *yaml, cJSON *tree, struct report 
 /* ---- rules that a schema cannot say
  * --------------------------------------------------------------------- */
 
+/* Its faults are wanted with all the others. */
+static void check_toolset(const struct yaml *yaml, const cJSON *tool, int index, struct report *report)
+{
+    cJSON *args = cJSON_Duplicate(json_get(tool, "args"), true), *server = NULL;
+    char path[64];
+
+    snprintf(path, sizeof(path), "tools[%d]", index);
+    if (mcp_toolset_read(yaml, args, path, report, &server) == ANTIPHON_OK)
+        cJSON_Delete(server);
+    cJSON_Delete(args);
+}
+
 static void check_tools(const struct yaml *yaml, const cJSON *tools, struct report *report)
 {
     const cJSON *tool, *other;
@@ -150,13 +161,15 @@ static void check_tools(const struct yaml *yaml, const cJSON *tools, struct repo
         const struct refused *refused = find_refused(refused_tools, COUNT(refused_tools), name);
         if (refused)
             yaml_fault(yaml, report, path, "%s %s", name, refused->why);
+        else if (mcp_toolset_is(name))
+            check_toolset(yaml, tool, index - 1, report);
         else if (strchr(name, '.'))
             yaml_fault(yaml, report, path,
                        "%s looks like Python code, which is not run here; name a tool of a plugin",
                        name);
         for (other = tools->child; other != tool; other = other->next) {
             const char *earlier = json_get_string(other, "name");
-            if (earlier && strcmp(earlier, name) == 0)
+            if (earlier && strcmp(earlier, name) == 0 && !mcp_toolset_is(name))
                 yaml_fault(yaml, report, path, "the tool %s is there twice", name);
         }
     }
@@ -273,8 +286,22 @@ static void take_policy(const cJSON *tree, const char *name, struct agent_tool_p
         policy->confirm = confirm[0] == 'a' ? AGENT_CONFIRM_ALWAYS : AGENT_CONFIRM_NEVER;
 }
 
-static bool take_tools(const struct yaml *yaml, const cJSON *tree, struct agent *agent)
+static enum antiphon_status take_toolset(const struct yaml *yaml, struct agent_tool *tool, size_t index,
+                                         struct report *report)
 {
+    char path[64];
+
+    snprintf(path, sizeof(path), "tools[%zu]", index);
+    enum antiphon_status status = mcp_toolset_read(yaml, tool->args, path, report, &tool->toolset);
+    cJSON_Delete(tool->args);
+    tool->args = NULL;
+    return status;
+}
+
+static enum antiphon_status take_tools(const struct yaml *yaml, const cJSON *tree, struct agent *agent,
+                                       struct report *report)
+{
+    enum antiphon_status status = ANTIPHON_OK, one;
     const cJSON *item;
 
     cJSON_ArrayForEach (item, json_get(tree, "tools")) {
@@ -286,10 +313,12 @@ static bool take_tools(const struct yaml *yaml, const cJSON *tree, struct agent 
         yaml_place(yaml, path, &tool->line, &column);
         if (!take_text(item, "name", "", &tool->name) ||
             (args && !(tool->args = cJSON_Duplicate(args, true))))
-            return false;
+            return ANTIPHON_ENOMEM;
         take_policy(tree, tool->name, &tool->policy);
+        one = mcp_toolset_is(tool->name) ? take_toolset(yaml, tool, agent->tools_n - 1, report) : ANTIPHON_OK;
+        status = status ? status : one;
     }
-    return true;
+    return status;
 }
 
 static bool take_live(const cJSON *live, struct agent *agent)
@@ -308,7 +337,7 @@ static bool take_live(const cJSON *live, struct agent *agent)
 
 /* settings: owned by the agent from here on. */
 static enum antiphon_status fill(const struct yaml *yaml, const cJSON *tree, cJSON *settings,
-                                 struct agent *agent)
+                                 struct agent *agent, struct report *report)
 {
     const cJSON *generation = json_get(tree, "generate_content_config");
     int column;
@@ -318,11 +347,11 @@ static enum antiphon_status fill(const struct yaml *yaml, const cJSON *tree, cJS
     if (!take_text(tree, "name", "", &agent->name) ||
         !take_text(tree, "description", "", &agent->description) ||
         !take_text(tree, "instruction", "", &agent->instruction) ||
-        !take_text(tree, "model", "", &agent->model) || !take_tools(yaml, tree, agent) ||
+        !take_text(tree, "model", "", &agent->model) ||
         !take_live(json_get(tree, "live"), agent) ||
         (generation && !(agent->generation = to_camel(generation))))
         return ANTIPHON_ENOMEM;
-    return ANTIPHON_OK;
+    return take_tools(yaml, tree, agent, report);
 }
 
 /* All checks of the tree; *settings is the `live:` object as written, for the caller to own. */
@@ -370,7 +399,7 @@ enum antiphon_status agent_file_load(const char *folder, const char *file, struc
     made = calloc(1, sizeof(*made));
     if (!made || !(made->folder = strdup(folder)) || !(made->file = strdup(file)))
         goto out;
-    status = fill(yaml, yaml_tree(yaml), settings, made);
+    status = fill(yaml, yaml_tree(yaml), settings, made, report);
     settings = NULL;
     if (status != ANTIPHON_OK)
         goto out;
@@ -392,6 +421,7 @@ void agent_file_free(struct agent *agent)
     for (size_t i = 0; i < agent->tools_n; i++) {
         free(agent->tools[i].name);
         cJSON_Delete(agent->tools[i].args);
+        cJSON_Delete(agent->tools[i].toolset);
     }
     cJSON_Delete(agent->generation);
     cJSON_Delete(agent->live.settings);

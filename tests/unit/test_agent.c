@@ -159,7 +159,7 @@ static void test_every_fault(void **state)
         "bad/refused/root_agent.yaml:8:1: include_contents: none is not supported yet",
         "bad/refused/root_agent.yaml:9:1: output_key: is not supported yet",
         "bad/refused/root_agent.yaml:10:1: before_model_callbacks: is not supported yet",
-        "bad/refused/root_agent.yaml:13:5: tools[0].name: McpToolset is not supported yet",
+        "bad/refused/root_agent.yaml:13:5: tools[0].name: ExampleTool is not supported yet",
         "bad/refused/root_agent.yaml:15:5: tools[1].name: AgentTool is not supported yet",
         "bad/refused/root_agent.yaml:17:3: generate_content_config.stopSequences: is not supported "
         "by live",

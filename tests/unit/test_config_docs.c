@@ -181,7 +181,7 @@ static void test_examples(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
-    assert_int_equal(each_block(agents, load_agent), 2);
+    assert_int_equal(each_block(agents, load_agent), 3);
     assert_int_equal(each_block(settings, load_config), 2);
     assert_int_equal(chdir("/"), 0);
     assert_int_equal(rmdir(folder), 0);
