@@ -27,7 +27,10 @@ struct link {
     /* Nobody wants the answer to this call any more. Never blocks. */
     void (*cancel)(struct link *link, const struct antiphon_call *call);
     bool (*is_down)(struct link *link); /* a new one must be opened */
-    void (*close)(struct link *link);   /* frees it; no request is under way */
+    /* From now on heard() is told what the server says unasked; once. text: the request that asks
+     * for it (newer era), or NULL. Never blocks for long. */
+    void (*listen)(struct link *link, const char *text);
+    void (*close)(struct link *link); /* frees it; no request is under way */
 };
 
 struct link_options {
@@ -36,13 +39,16 @@ struct link_options {
     char *const *argv, *const *env;  /* stdio; both end with NULL */
     const char *cwd;                 /* stdio; NULL: ours */
     const char *url, *authorization; /* HTTP; authorization may be NULL */
+    const cJSON *headers;            /* HTTP; array of {name, value}, or NULL */
     bool allow_private;
+    /* What the server says unasked (NULL: something may have been missed), and that it went down; on
+     * a thread that must not block, and never after close(). */
+    void (*heard)(void *ctx, const cJSON *message);
+    void (*down)(void *ctx);
+    void *ctx;
 };
 
 /* All texts are borrowed as long as the link lives. NULL with a reason. */
 struct link *link_stdio(const struct link_options *options, char *why, size_t size);
 struct link *link_http(const struct link_options *options, char *why, size_t size);
-
-/* A message of the server that answers nothing: is logged if it is of use. */
-void link_heard(const struct link_options *options, const cJSON *message);
 #endif

@@ -103,51 +103,54 @@ static cJSON *sift(cJSON *message, int64_t id, message_other_fn *other, void *ct
     return found;
 }
 
-/* The lines "data: ..." of one event, joined; *at is moved behind it. Caller frees; NULL at the end
- * of the stream. */
-static char *next_event(const char **at, const char *end)
+cJSON *message_find(const char *text, size_t len, int64_t id, message_other_fn *other, void *ctx)
 {
-    char *data = malloc((size_t)(end - *at) + 1), *to = data;
-
-    while (data && *at < end) {
-        const char *line = *at, *stop = line;
-        while (stop < end && *stop != '\n' && *stop != '\r')
-            stop++;
-        *at = stop < end ? stop + 1 + (*stop == '\r' && stop + 1 < end && stop[1] == '\n') : end;
-        size_t len = (size_t)(stop - line);
-        if (len == 0 && to != data)
-            break;
-        if (len >= 5 && !memcmp(line, "data:", 5)) {
-            if (to != data)
-                *to++ = '\n';
-            size_t skip = len > 5 && line[5] == ' ' ? 6 : 5;
-            memcpy(to, line + skip, len - skip);
-            to += len - skip;
-        }
-    }
-    if (data && to == data) {
-        free(data);
-        return NULL;
-    }
-    if (data)
-        *to = '\0';
-    return data;
+    return sift(cJSON_ParseWithLength(text, len), id, other, ctx);
 }
 
-cJSON *message_find(const char *body, size_t len, bool events, int64_t id, message_other_fn *other,
-                    void *ctx)
-{
-    const char *at = body, *end = body + len;
-    cJSON *found = NULL;
-    char *data;
+/* ---- what the server asks and tells -----------------------------------------------------------
+ */
 
-    if (!events)
-        return sift(cJSON_ParseWithLength(body, len), id, other, ctx);
-    while (!found && (data = next_event(&at, end))) {
-        found = sift(cJSON_Parse(data), id, other, ctx);
-        free(data);
+bool message_is_question(const cJSON *message)
+{
+    return member(message, "method") && member(message, "id");
+}
+
+char *message_answer(const cJSON *question)
+{
+    const char *method = text_of(question, "method");
+    cJSON *answer = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(answer, "jsonrpc", "2.0");
+    cJSON_AddItemToObject(answer, "id", cJSON_Duplicate(member(question, "id"), true));
+    if (method && !strcmp(method, "ping")) {
+        cJSON_AddObjectToObject(answer, "result");
+    } else {
+        cJSON *error = cJSON_AddObjectToObject(answer, "error");
+        cJSON_AddNumberToObject(error, "code", -32601);
+        cJSON_AddStringToObject(error, "message", "Method not found");
     }
-    return found;
+    char *text = cJSON_PrintUnformatted(answer);
+    cJSON_Delete(answer);
+    return text;
+}
+
+const char *message_progress(const cJSON *message, int64_t id)
+{
+    const char *method = text_of(message, "method");
+    const cJSON *params = member(message, "params"), *token = member(params, "progressToken");
+    bool its = message_id_is(token, id);
+
+    return method && !strcmp(method, "notifications/progress") && its ? text_of(params, "message")
+                                                                      : NULL;
+}
+
+cJSON *message_listen(void)
+{
+    cJSON *params = cJSON_CreateObject();
+
+    cJSON_AddTrueToObject(cJSON_AddObjectToObject(params, "notifications"), "toolsListChanged");
+    return params;
 }
 
 int message_error(const cJSON *answer, char *why, size_t size)

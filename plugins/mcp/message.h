@@ -26,11 +26,20 @@ bool message_is_older(const char *version); /* a revision of the older era that 
 
 /* The id (or progress token) of a message is that one; what a server sends may be anything. */
 bool message_id_is(const cJSON *value, int64_t id);
-/* The answer to the request `id` in an HTTP body: JSON, or events (text/event-stream). Others in it
- * go to other(), which may be NULL. NULL: it is not there. Caller deletes. */
+/* The answer to the request `id` in a text: one message, or an array of them. Others in it go to
+ * other(), which may be NULL. NULL: it is not there. Caller deletes. */
 typedef void message_other_fn(void *ctx, const cJSON *message);
-cJSON *message_find(const char *body, size_t len, bool events, int64_t id, message_other_fn *other,
-                    void *ctx);
+cJSON *message_find(const char *text, size_t len, int64_t id, message_other_fn *other, void *ctx);
+
+/* The server asks us something. */
+bool message_is_question(const cJSON *message);
+/* "ping" is answered; everything else we cannot do, and have not said that we could. Caller frees
+ * with cJSON_free(); NULL: no memory. */
+char *message_answer(const cJSON *question);
+/* What a message says of the progress of the request `id`, or NULL. Borrowed. */
+const char *message_progress(const cJSON *message, int64_t id);
+/* params of subscriptions/listen (newer era). */
+cJSON *message_listen(void);
 
 /* Of the error of an answer (0 and "" if there is none): */
 int message_error(const cJSON *answer, char *why, size_t size);

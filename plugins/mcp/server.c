@@ -19,8 +19,10 @@ static const struct antiphon_host *host(const struct server *server)
     return server->options.link.h;
 }
 
-void server_init(struct server *server)
+void server_init(struct server *server, void (*changed)(void *ctx), void *ctx)
 {
+    server->changed = changed;
+    server->ctx = ctx;
     pthread_rwlock_init(&server->lock, NULL);
     server->next_id = 1;
 }
@@ -144,10 +146,21 @@ static void let_go(struct server *server)
     server->newer = false;
 }
 
+/* Asks to be told when its tools change. */
+static void listen_to(struct server *server)
+{
+    char *text = server->newer ? message_print(server->next_id++, "subscriptions/listen",
+                                               message_listen(), server->version, false)
+                               : NULL;
+
+    server->link->listen(server->link, text);
+    cJSON_free(text);
+}
+
 static enum antiphon_status open_link(struct server *server, char *why, size_t size)
 {
     uint64_t now = host(server)->now_ms(host(server));
-    bool again = server->link != NULL;
+    bool again = server->was_open;
 
     if (now < server->again_ms) {
         (void)snprintf(why, size, "it is down, and is tried again in %u s",
@@ -160,6 +173,8 @@ static enum antiphon_status open_link(struct server *server, char *why, size_t s
     enum antiphon_status status = server->link ? ANTIPHON_OK : ANTIPHON_EUNAVAILABLE;
     if (!status && !probe(server))
         status = shake_hands(server, why, size);
+    if (!status)
+        listen_to(server);
     now = host(server)->now_ms(host(server));
     if (status) {
         let_go(server);
@@ -168,9 +183,12 @@ static enum antiphon_status open_link(struct server *server, char *why, size_t s
             server->backoff_ms = MAX_BACKOFF_MS;
     } else {
         server->backoff_ms = 0;
-        if (again)
+        server->was_open = true;
+        if (again) {
             host(server)->log(host(server), ANTIPHON_INFO, "%s is there again",
                               server->options.link.name);
+            server->changed(server->ctx); /* it may be a newer one */
+        }
     }
     server->again_ms = now + (status ? server->backoff_ms : MIN_BACKOFF_MS);
     return status;
@@ -282,12 +300,36 @@ void server_cancel(struct server *server, const struct antiphon_call *call)
     pthread_rwlock_unlock(&server->lock);
 }
 
-void link_heard(const struct link_options *options, const cJSON *message)
+void server_heard(void *ctx, const cJSON *message)
 {
+    const struct server *server = ctx;
     const char *method = cJSON_GetStringValue(member(message, "method"));
 
-    if (method && !strcmp(method, "notifications/tools/list_changed"))
-        options->h->log(options->h, ANTIPHON_INFO,
-                        "%s has other tools now; they are offered after the next start",
-                        options->name);
+    if (!message || (method && !strcmp(method, "notifications/tools/list_changed")))
+        server->changed(server->ctx);
+}
+
+void server_down(void *ctx)
+{
+    const struct server *server = ctx;
+
+    server->changed(server->ctx);
+}
+
+bool server_is_newer(struct server *server)
+{
+    pthread_rwlock_rdlock(&server->lock);
+    bool newer = server->newer;
+    pthread_rwlock_unlock(&server->lock);
+    return newer;
+}
+
+uint32_t server_wait_ms(struct server *server, uint32_t least_ms)
+{
+    uint64_t now = host(server)->now_ms(host(server));
+
+    pthread_rwlock_rdlock(&server->lock);
+    uint64_t left = server->again_ms > now ? server->again_ms - now : 0;
+    pthread_rwlock_unlock(&server->lock);
+    return left > least_ms ? (uint32_t)left : least_ms;
 }

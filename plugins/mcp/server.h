@@ -21,12 +21,21 @@ struct server {
     pthread_rwlock_t lock; /* held for reading during a request, for writing to open */
     struct link *link;     /* under lock; owned; NULL: not opened */
     char version[16];      /* under lock; agreed on */
-    bool newer;            /* under lock */
+    bool newer, was_open;  /* under lock */
     uint64_t again_ms;     /* under lock; when it may be opened again */
     uint32_t backoff_ms;   /* under lock */
+    /* Its tools may be others now, or it went down. Any thread, never blocks. */
+    void (*changed)(void *ctx);
+    void *ctx;
 };
 
-void server_init(struct server *server);
+void server_init(struct server *server, void (*changed)(void *ctx), void *ctx);
+/* For the options of the link; ctx: the server. */
+void server_heard(void *ctx, const cJSON *message);
+void server_down(void *ctx);
+bool server_is_newer(struct server *server);
+/* How long to wait before it is tried again: at least least_ms. */
+uint32_t server_wait_ms(struct server *server, uint32_t least_ms);
 void server_close(struct server *server);
 
 /* result is the caller's; on failure why is a sentence. The server's own error: EINVAL. */

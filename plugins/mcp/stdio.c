@@ -39,7 +39,7 @@ struct stdio_link {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct waiting *first; /* under lock; on the stacks of those who wait */
-    bool down;             /* under lock */
+    bool down, closing;    /* under lock */
     char *line;            /* [reader]; owned */
     size_t len, size;
     char words[MAX_SAID]; /* [reader] */
@@ -51,9 +51,12 @@ struct stdio_link {
 static void mark_down(struct stdio_link *stdio)
 {
     pthread_mutex_lock(&stdio->lock);
+    bool news = !stdio->down && !stdio->closing;
     stdio->down = true;
     pthread_cond_broadcast(&stdio->changed);
     pthread_mutex_unlock(&stdio->lock);
+    if (news)
+        stdio->options.down(stdio->options.ctx);
 }
 
 static bool write_all(int fd, const char *text, size_t len)
@@ -104,28 +107,13 @@ static bool send_line(struct stdio_link *stdio, const char *text)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* The server asks: "ping" is answered, everything else we cannot do, and have not said that we
- * could. */
-static void answer_request(struct stdio_link *stdio, const cJSON *message)
+static void answer_question(struct stdio_link *stdio, const cJSON *message)
 {
-    const char *method = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(message, "method"));
-    cJSON *answer = cJSON_CreateObject();
+    char *text = message_answer(message);
 
-    cJSON_AddStringToObject(answer, "jsonrpc", "2.0");
-    cJSON_AddItemToObject(answer, "id",
-                          cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(message, "id"), true));
-    if (method && !strcmp(method, "ping")) {
-        cJSON_AddObjectToObject(answer, "result");
-    } else {
-        cJSON *error = cJSON_AddObjectToObject(answer, "error");
-        cJSON_AddNumberToObject(error, "code", -32601);
-        cJSON_AddStringToObject(error, "message", "Method not found");
-    }
-    char *text = cJSON_PrintUnformatted(answer);
     if (text)
         (void)send_line(stdio, text);
     cJSON_free(text);
-    cJSON_Delete(answer);
 }
 
 static struct waiting *find(struct stdio_link *stdio, const cJSON *id)
@@ -155,12 +143,12 @@ static void on_message(struct stdio_link *stdio, cJSON *message)
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(message, "id");
     const char *method = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(message, "method"));
 
-    if (method && id) {
-        answer_request(stdio, message);
+    if (message_is_question(message)) {
+        answer_question(stdio, message);
     } else if (method && !strcmp(method, "notifications/progress")) {
         tell_progress(stdio, message);
     } else if (method) {
-        link_heard(&stdio->options, message);
+        stdio->options.heard(stdio->options.ctx, message);
     } else {
         pthread_mutex_lock(&stdio->lock);
         struct waiting *waiting = find(stdio, id);
@@ -327,6 +315,13 @@ static void cancel(struct link *link, const struct antiphon_call *call)
     pthread_mutex_unlock(&stdio->lock);
 }
 
+/* Its answer is that the stream has ended, and nobody waits for it. */
+static void listen_to(struct link *link, const char *text)
+{
+    if (text)
+        (void)send_line((struct stdio_link *)link, text);
+}
+
 static bool is_down(struct link *link)
 {
     struct stdio_link *stdio = (struct stdio_link *)link;
@@ -384,6 +379,9 @@ static void close_link(struct link *link)
 {
     struct stdio_link *stdio = (struct stdio_link *)link;
 
+    pthread_mutex_lock(&stdio->lock);
+    stdio->closing = true;
+    pthread_mutex_unlock(&stdio->lock);
     end_process(stdio);
     (void)pthread_join(stdio->reader, NULL);
     close(stdio->out);
@@ -438,7 +436,7 @@ static struct stdio_link *link_new(const struct link_options *options)
 
     if (!stdio)
         return NULL;
-    stdio->link = (struct link){request, cancel, is_down, close_link};
+    stdio->link = (struct link){request, cancel, is_down, listen_to, close_link};
     stdio->options = *options;
     pthread_mutex_init(&stdio->write, NULL);
     pthread_mutex_init(&stdio->lock, NULL);

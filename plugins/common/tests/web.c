@@ -63,6 +63,15 @@ static enum antiphon_status on_add_tool(const struct antiphon_host *h,
     return ANTIPHON_OK;
 }
 
+/* Timers never come due, and what is offered later is only counted. */
+static enum antiphon_status on_timer(const struct antiphon_host *h, uint64_t delay_ms,
+                                     antiphon_timer_fn *fn, void *ctx, uint64_t *timer)
+{
+    (void)delay_ms, (void)fn, (void)ctx, (void)timer;
+    web_of(h)->timers++;
+    return ANTIPHON_OK;
+}
+
 static void on_finish(const struct antiphon_host *h, struct antiphon_call *call,
                       enum antiphon_status status, const char *text, size_t len)
 {
@@ -151,15 +160,30 @@ static enum antiphon_status on_http_wait(const struct antiphon_host *h,
     struct web_answer answer = web->answer(web, asked);
     struct antiphon_http_response response = {
         .struct_size = sizeof(response),
-        .status = answer.status,
+        .status = (int32_t)answer.status,
         .http_status = answer.http_status,
         .error = answer.error,
         .headers = answer.headers ? answer.headers : "",
         .body = answer.body ? answer.body : "",
         .body_len = answer.len || !answer.body ? answer.len : strlen(answer.body),
     };
+    if (request->part && !response.status && response.body_len > 0) {
+        if (!request->part(ctx, &response))
+            response.status = ANTIPHON_ECANCELLED;
+        response.body = "";
+        response.body_len = 0;
+    }
     done(ctx, &response);
     return ANTIPHON_OK;
+}
+
+/* What is not waited for is told as if nobody were there. */
+static enum antiphon_status on_http(const struct antiphon_host *h,
+                                    const struct antiphon_http_request *request,
+                                    antiphon_http_done_fn *done, void *ctx)
+{
+    (void)h, (void)request, (void)done, (void)ctx;
+    return ANTIPHON_EUNAVAILABLE;
 }
 
 /* ---- the test's functions -------------------------------------------------------------------- */
@@ -179,7 +203,9 @@ enum antiphon_status web_try(struct web *web, const char *config)
         .progress = on_progress,
         .receipt = on_receipt,
         .publish = on_publish,
+        .http = on_http,
         .http_wait = on_http_wait,
+        .timer_start = on_timer,
     };
     return antiphon_plugin_v1()->init(&web->host, config, &web->state, web->why, sizeof(web->why));
 }

@@ -48,6 +48,7 @@ struct web {
     uint32_t call_flags;
     uint32_t call_ms; /* until the deadline; 0: 30 s */
     atomic_bool cancelled;
+    atomic_int timers; /* that were started */
 
     pthread_mutex_t lock;
     pthread_cond_t ended;

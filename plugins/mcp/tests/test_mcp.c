@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "message.h"
 #include "web.h"
 
@@ -86,10 +87,10 @@ static void count(void *ctx, const cJSON *message)
     ++*(int *)ctx;
 }
 
-static void check_find(const char *body, bool events, bool found, int expected)
+static void check_find(const char *text, bool found, int expected)
 {
     int others = 0;
-    cJSON *message = message_find(body, strlen(body), events, 7, count, &others);
+    cJSON *message = message_find(text, strlen(text), 7, count, &others);
 
     assert_int_equal(message != NULL, found);
     assert_int_equal(others, expected);
@@ -99,17 +100,104 @@ static void check_find(const char *body, bool events, bool found, int expected)
 static void answers(void **state)
 {
     (void)state;
-    check_find("{\"id\":7,\"result\":{}}", false, true, 0);
-    check_find("[{\"id\":6},{\"id\":7}]", false, true, 0);
-    check_find("{\"id\":8,\"result\":{}}", false, false, 1);
-    check_find("nonsense", false, false, 0);
-    check_find(": hi\n\nevent: message\r\ndata: {\"method\":\"m\"}\r\n\r\ndata: {\"id\":7,\ndata: "
-               "\"result\":{}}\n\n",
-               true, true, 1);
-    check_find("data:{\"id\":7}", true, true, 0); /* the end of the stream ends the event */
-    check_find("id: 1\n\n", true, false, 0);
-    check_find("[{\"id\":1e300},{\"id\":-1e300},{\"id\":7.5},{\"id\":\"7\"},{\"id\":null}]", false, false, 0);
-    check_find("{\"id\":1e300}", false, false, 1);
+    check_find("{\"id\":7,\"result\":{}}", true, 0);
+    check_find("[{\"id\":6},{\"id\":7}]", true, 0);
+    check_find("{\"id\":8,\"result\":{}}", false, 1);
+    check_find("nonsense", false, 0);
+    check_find("[{\"id\":1e300},{\"id\":-1e300},{\"id\":7.5},{\"id\":\"7\"},{\"id\":null}]", false, 0);
+    check_find("{\"id\":1e300}", false, 1);
+}
+
+static void check_answer(const char *question, const char *expected)
+{
+    cJSON *tree = cJSON_Parse(question);
+    char *text = message_answer(tree);
+
+    assert_true(message_is_question(tree));
+    assert_string_equal(text, expected);
+    cJSON_free(text);
+    cJSON_Delete(tree);
+}
+
+static void questions(void **state)
+{
+    (void)state;
+    check_answer("{\"id\":\"a\",\"method\":\"ping\"}",
+                 "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{}}");
+    check_answer("{\"id\":1,\"method\":\"sampling/createMessage\"}",
+                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":\"Method "
+                 "not found\"}}");
+    cJSON *progress =
+        cJSON_Parse("{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":3,"
+                    "\"message\":\"half\"}}");
+    assert_false(message_is_question(progress));
+    assert_string_equal(message_progress(progress, 3), "half");
+    assert_null(message_progress(progress, 4));
+    cJSON_Delete(progress);
+}
+
+/* ---- streams of events ------------------------------------------------------------------------
+ */
+
+struct told {
+    char text[400];
+};
+
+static void tell(void *ctx, const char *data, size_t len)
+{
+    struct told *told = ctx;
+
+    assert_int_equal(strlen(data), len);
+    (void)snprintf(told->text + strlen(told->text), sizeof(told->text) - strlen(told->text), "<%s>",
+                   data);
+}
+
+/* In pieces of every size there is. */
+static void check_events(const char *stream, const char *expected, const char *id,
+                         uint32_t retry_ms)
+{
+    for (size_t piece = 1; piece <= strlen(stream); piece++) {
+        struct events events = {0};
+        struct told told = {0};
+        for (size_t at = 0; at < strlen(stream); at += piece) {
+            size_t left = strlen(stream) - at;
+            assert_true(
+                events_feed(&events, stream + at, left < piece ? left : piece, tell, &told));
+        }
+        events_end(&events, tell, &told);
+        assert_string_equal(told.text, expected);
+        assert_string_equal(events.id, id);
+        assert_int_equal(events.retry_ms, retry_ms);
+        events_free(&events);
+    }
+}
+
+static void streams(void **state)
+{
+    (void)state;
+    check_events("data: a\n\ndata: b\n\n", "<a><b>", "", 0);
+    check_events("data: a\r\ndata: b\r\n\r\n", "<a\nb>", "", 0);
+    check_events("data:a\rdata:  b\r\r", "<a\n b>", "", 0);
+    check_events(": hi\n\nevent: message\nid: 7\ndata: {}\n\n", "<{}>", "7", 0);
+    check_events("id: 1\ndata:\n\nid: 2\nretry: 250\n\n", "<>", "2", 250);
+    check_events("retry: x\nretry: 123456789\nid\ndata\n\n", "<>", "", 0);
+    check_events("data: the end", "<the end>", "", 0);
+    check_events("id: 3\n", "", "", 0); /* an event that never ended has no id */
+}
+
+static void long_stream(void **state)
+{
+    struct events events = {0};
+    struct told told = {0};
+    char piece[4096];
+    bool fed = true;
+
+    (void)state;
+    memset(piece, 'x', sizeof(piece));
+    for (size_t n = 0; n <= EVENTS_MAX_DATA && fed; n += sizeof(piece))
+        fed = events_feed(&events, piece, sizeof(piece), tell, &told);
+    assert_false(fed);
+    events_free(&events);
 }
 
 /* ---- a server over HTTP ---------------------------------------------------------------------- */
@@ -178,11 +266,14 @@ static void older_server(void **state)
 
     (void)state;
     web_open(&web, one_server);
-    assert_int_equal(web.tools_n, 1);
-    assert_string_equal(web.tools[0].name, "m_add.up");
-    assert_string_equal(web.tools[0].params_schema,
+    assert_int_equal(web.tools_n, 2); /* and the set */
+    assert_string_equal(web.tools[0].name, "m");
+    assert_int_equal(web.tools[0].flags, ANTIPHON_TOOL_SET);
+    assert_string_equal(web.tools[1].set, "m");
+    assert_string_equal(web.tools[1].name, "m_add.up");
+    assert_string_equal(web.tools[1].params_schema,
                         "{\"properties\":{\"a\":{\"type\":\"number\"}},\"type\":\"object\"}");
-    assert_int_equal(web.tools[0].flags, ANTIPHON_TOOL_READ_ONLY);
+    assert_int_equal(web.tools[1].flags, ANTIPHON_TOOL_READ_ONLY);
     assert_int_equal(web_call(&web, "m_add.up", "{\"a\":1}"), ANTIPHON_OK);
     assert_string_equal(web.text, "{\"text\":\"3\"}");
     const struct web_asked *last = &web.asked[web.asked_n - 1];
@@ -247,16 +338,20 @@ static void no_server(void **state)
     check_refused("{\"servers\":[{\"name\":\"m\",\"command\":[\"/bin/false\"]}]}",
                   "m: its process has ended");
     web_open(&web, "{\"servers\":[{\"name\":\"m\",\"url\":\"http://m\",\"optional\":true}]}");
-    assert_int_equal(web.tools_n, 0);
-    assert_true(web_logged(&web, "m is left out: no route"));
+    assert_int_equal(web.tools_n, 1); /* the set, without a tool */
+    assert_true(web_logged(&web, "m is left out until it is there: no route"));
+    assert_int_equal(web.timers, 1);
     web_close(&web);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(schemas),      cmocka_unit_test(results),      cmocka_unit_test(answers),
-        cmocka_unit_test(older_server), cmocka_unit_test(newer_server), cmocka_unit_test(no_server),
+        cmocka_unit_test(schemas),      cmocka_unit_test(results),
+        cmocka_unit_test(answers),      cmocka_unit_test(questions),
+        cmocka_unit_test(streams),      cmocka_unit_test(long_stream),
+        cmocka_unit_test(older_server), cmocka_unit_test(newer_server),
+        cmocka_unit_test(no_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
