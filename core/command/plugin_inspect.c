@@ -81,28 +81,28 @@ static void print_tools(const cJSON *tools)
     }
 }
 
-/* prefix: where the schema stands, such as "account."; "" at the root. */
-static void print_secrets(const cJSON *schema, const char *prefix)
+/* path: where the schema stands, such as "account"; "" at the root. */
+static void print_secrets(const cJSON *schema, const char *path)
 {
     const cJSON *property;
-    char path[256];
+    char below[256];
 
-    cJSON_ArrayForEach (property, json_get(schema, "properties")) {
-        int n = snprintf(path, sizeof(path), "%s%s", prefix, property->string);
-        if (n < 0 || (size_t)n + 1 >= sizeof(path))
-            continue;
-        if (json_get_bool(property, "writeOnly", false)) {
-            printf("secret       %s%s", path,
-                   json_get_bool(property, "x-host-only", false) ? " (the plugin never sees it)" : "");
-            if (json_get(property, "x-env"))
-                printf(", from");
-            print_list(json_get(property, "x-env"));
-            printf("\n");
-        }
-        path[n] = '.';
-        path[n + 1] = '\0';
-        print_secrets(property, path);
+    if (json_get_bool(schema, "writeOnly", false)) {
+        printf("secret       %s%s", path,
+               json_get_bool(schema, "x-host-only", false) ? " (the plugin never sees it)" : "");
+        if (json_get(schema, "x-env"))
+            printf(", from");
+        print_list(json_get(schema, "x-env"));
+        printf("\n");
     }
+    cJSON_ArrayForEach (property, json_get(schema, "properties")) {
+        int n = snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", property->string);
+        if (n > 0 && (size_t)n < sizeof(below))
+            print_secrets(property, below);
+    }
+    int n = snprintf(below, sizeof(below), "%s[]", path);
+    if (json_get(schema, "items") && n > 0 && (size_t)n < sizeof(below))
+        print_secrets(json_get(schema, "items"), below);
 }
 
 static void print_manifest(const struct manifest *manifest, const char *machine)

@@ -79,11 +79,25 @@ static size_t characters(const char *word, size_t len)
     return n;
 }
 
+/* A Korean word of one syllable with one of these behind it, as in 집에: at home. */
+static bool ends_in_particle(const char *word, size_t len)
+{
+    static const char *const particles[] = {"은", "는", "이", "가", "을", "를", "에", "의",
+                                            "도", "로", "와", "과", "만", "야", "께"};
+
+    for (size_t i = 0; i < sizeof(particles) / sizeof(particles[0]); i++) {
+        size_t size = strlen(particles[i]);
+        if (len > size && memcmp(word + len - size, particles[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
 size_t recall_stem(const char *word, size_t len)
 {
     size_t least = (unsigned char)word[0] < 0x80 ? MIN_LATIN_STEM : MIN_OTHER_STEM;
 
-    if (characters(word, len) <= least)
+    if (characters(word, len) <= least && !(least == MIN_OTHER_STEM && ends_in_particle(word, len)))
         return 0;
     do
         len--;

@@ -158,6 +158,10 @@ const handlers = {
   },
   confirm: (frame) => questions.ask(frame.confirm),
   grounding: (frame) => transcript.ground(frame.turn, frame.grounding),
+  // A tool that searched for the model has sources as well; what other events mean is between a plugin and a page of its own.
+  plugin: ({ turn, plugin }) => {
+    if (plugin.event === 'grounding') transcript.ground(turn, plugin.data);
+  },
   interrupted: (frame) => {
     speaker.flush();
     transcript.interrupted(frame.turn);

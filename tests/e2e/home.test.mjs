@@ -39,8 +39,8 @@ async function startHouse(t) {
 }
 
 const tools = ['home_list', 'home_state', 'home_call'];
-const start = (t, house) => startTools(t, {
-  tools, settings: 'plugins:\n  home: {}\n', env: { HOME_ASSISTANT_URL: house.url, HOME_ASSISTANT_TOKEN: TOKEN },
+const start = (t, house, scenario) => startTools(t, {
+  tools, scenario, settings: 'plugins:\n  home: {}\n', env: { HOME_ASSISTANT_URL: house.url, HOME_ASSISTANT_TOKEN: TOKEN },
 });
 
 test('a lamp, and a door that the page cannot be asked about', async (t) => {
@@ -76,3 +76,24 @@ for (const allow of [true, false])
     await page.closed();
     await talk.end();
   });
+
+test('a lamp that was switched is put back when the model takes its call back', async (t) => {
+  const house = await startHouse(t);
+  const rule = (match, ...doing) => `  - on: text\n    match: "^${match}$"\n    do: [${doing.join(', ')}]\n`;
+  const send = (message) => `{send: ${JSON.stringify(message)}}`;
+  const args = { entity_id: 'light.kitchen', service: 'turn_on' };
+  const talk = await start(t, house, `rules:\n${
+    rule('light', send({ toolCall: { functionCalls: [{ id: 'on', name: 'home_call', args }] } }))}${
+    rule('no', send({ toolCallCancellation: { ids: ['on'] } }), '{wait: 50}', '{say: Taken back.}')}`);
+  const page = await Browser.open(talk.server, '/ws/3?is_audio=false', { protocols: ['antiphon.v1'] });
+  const state = (wanted) => (frame) => frame.tool?.state === wanted;
+  page.text('light');
+  await page.until(state('done'));
+  assert.equal(house.states['light.kitchen'], 'on');
+  page.text('no');
+  await page.until(state('undone'));
+  assert.equal(house.states['light.kitchen'], 'off');
+  page.close();
+  await page.closed();
+  await talk.end();
+});

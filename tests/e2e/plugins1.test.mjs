@@ -75,6 +75,56 @@ test('notes are found again in any language, by their user alone, after a restar
   assert.equal((await call(later, 'recall', { query: '주차장' })).notes.length, 0);
 });
 
+test('notes are found by Korean words of one and two syllables', async (t) => {
+  const { server } = await start(t);
+  const client = await server.client('v1', { query });
+  const notes = { 집: '집 열쇠는 화분 밑에 있다', 우산: '파란 우산은 현관에 두었다', 약: '약은 하루에 두 번' };
+  for (const text of Object.values(notes)) await call(client, 'remember', { text });
+  for (const [word, text] of [['집', notes.집], ['집에', notes.집], ['우산', notes.우산], ['우산을', notes.우산], ['약', notes.약], ['약이', notes.약],
+    ['열쇠가 어디', notes.집]])
+    assert.deepEqual((await call(client, 'recall', { query: word })).notes.map((note) => note.text), [text], word);
+});
+
+const taken = (id) => `{send: ${JSON.stringify({ toolCallCancellation: { ids: [id] } })}}`;
+const called = (name, id, args) => `{send: ${JSON.stringify({ toolCall: { functionCalls: [{ id, name, args }] } })}}`;
+const on = (match, ...doing) => `  - on: text\n    match: "^${match}$"\n    do: [${doing.join(', ')}]\n`;
+const state = (name, wanted) => (frame) => frame.tool?.name === name && frame.tool.state === wanted;
+
+for (const [name, args] of [['remember', () => ({ text: 'a slip' })], ['set_reminder', () => ({ text: 'a slip', in_seconds: 3600 })],
+  ['forget', (id) => ({ id })]])
+  test(`what is taken back is undone: ${name}`, async (t) => {
+    const place = folder();
+    t.after(() => rmSync(place, { recursive: true, force: true }));
+    const store = path.join(place, 'kept.db');
+    const first = await start(t, { store });
+    const before = await first.server.client('v1', { query, user: 7 });
+    const { id } = await call(before, 'remember', { text: '오래된 메모' });
+    await first.server.stop();
+
+    const scenario = `rules:\n${on('do', called(name, 'x', args(id)))}${on('undo', taken('x'), '{wait: 50}', '{say: Taken back.}')}`;
+    const { sim, server } = await start(t, { store, scenario });
+    const client = await server.client('v1', { query, user: 7 });
+    const kept = async () => [(await call(client, 'notes')).notes.map((note) => [note.id, note.text]), (await call(client, 'list_reminders')).reminders];
+    client.text('do');
+    await client.next(state(name, 'done'));
+    await sim.until((frames) => frames.some((frame) => frame.dir === 'out' && frame.type === 'text' && frame.data.startsWith('{"toolResponse"')));
+    client.text('undo');
+    await client.next(state(name, 'undone'));
+    await client.next((frame) => frame.turn_complete);
+    assert.deepEqual(await kept(), [[[id, '오래된 메모']], []]);
+  });
+
+test('summer time, and a reminder in Korean', async (t) => {
+  const { server } = await start(t, { config: 'plugins:\n  clock:\n    time_zone: Europe/Berlin\n' });
+  const client = await server.client('v1', { query });
+  const night = await call(client, 'date_difference', { from: '2026-03-28T12:00', to: '2026-03-29T12:00' });
+  assert.equal(night.seconds, 23 * 3600);
+  assert.equal((await call(client, 'date_add', { from: '2026-10-24T12:00', days: 1 })).utc_offset, '+01:00');
+  assert.equal((await call(client, 'date_add', { from: '2026-10-24T12:00', days: 0 })).utc_offset, '+02:00');
+  await call(client, 'set_reminder', { text: '가스 불 끄기', in_seconds: 1 });
+  assert.match(await client.answer(), /is due now: "가스 불 끄기"/);
+});
+
 test('reminders are listed and cancelled', async (t) => {
   const { server } = await start(t);
   const client = await server.client('v1', { query });

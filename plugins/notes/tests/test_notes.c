@@ -120,6 +120,8 @@ static void test_stems(void **state)
     assert_int_equal(recall_stem("birthdays", 9), 8);
     assert_int_equal(recall_stem("주차장에서", 15), 12);
     assert_int_equal(recall_stem("주차", 6), 0);
+    assert_int_equal(recall_stem("집에", 6), 3);
+    assert_int_equal(recall_stem("집", 3), 0);
 }
 
 static void test_forget_and_undo(void **state)

@@ -217,6 +217,7 @@ static struct web_answer site(struct web *web, const struct web_asked *asked)
         {"https://e.com/inside",
          {ANTIPHON_EDENIED, 0, NULL, NULL, 0, "the address is not a public one"}},
         {"https://e.com/moved", {0, 302, "Location: /page\r\n", "", 0, NULL}},
+        {"https://e.com/leak", {0, 302, "Location: https://e.com/inside\r\n", "", 0, NULL}},
         {"https://e.com/away", {0, 301, "location: https://f.com/private\r\n", "", 0, NULL}},
         {"https://e.com/down", {0, 301, "Location: http://e.com/page\r\n", "", 0, NULL}},
         {"https://e.com/loop", {0, 302, "Location: /loop\r\n", "", 0, NULL}},
@@ -291,6 +292,7 @@ static void refuses(void **state)
     check_call(&web, "https://e.com/big", ANTIPHON_ETOOBIG, "2097152 bytes");
     check_call(&web, "https://e.com/slow", ANTIPHON_ETIMEOUT, "in time");
     check_call(&web, "https://e.com/inside", ANTIPHON_EDENIED, "private network");
+    check_call(&web, "https://e.com/leak", ANTIPHON_EDENIED, "private network"); /* where it leads */
     web_close(&web);
 }
 

@@ -11,9 +11,9 @@ tools:
 ${tools.map((tool) => `  - name: ${tool}`).join('\n')}
 `;
 
-// {settings: text of antiphon.yaml, tools: names, files, env, agent, base: the variable that names live-sim}. call(name, args) resolves with the response that the model got.
-export async function startTools(t, { settings, tools, files, env = {}, agent, simArgs = [], base = 'GOOGLE_GEMINI_BASE_URL' }) {
-  const sim = await simulate('', ...simArgs);
+// {scenario: of live-sim, settings: text of antiphon.yaml, tools: names, files, env, agent, base: the variable that names live-sim}. call(name, args) resolves with the response that the model got.
+export async function startTools(t, { settings, tools, files, env = {}, agent, scenario = '', simArgs = [], base = 'GOOGLE_GEMINI_BASE_URL' }) {
+  const sim = await simulate(scenario, ...simArgs);
   t.after(() => sim.stop());
   const place = makePlace({ agents: { helper: agent ?? agentWith(...tools) }, settings, files });
   t.after(() => place.remove());
