@@ -50,13 +50,13 @@ static void note_failed(struct assembly *assembly, const char *name)
         assembly->failed_n++;
 }
 
-static bool was_tried(const struct assembly *assembly, const char *name)
+static bool has_failed(const struct assembly *assembly, const char *name)
 {
     for (size_t i = 0; i < assembly->failed_n; i++) {
         if (strcmp(assembly->failed[i], name) == 0)
             return true;
     }
-    return registry_loaded(assembly->registry, name);
+    return false;
 }
 
 enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char *name, struct report *report,
@@ -86,7 +86,7 @@ static void load_plugin(struct assembly *assembly, const char *name, const char 
     struct err err = {0};
     bool process = false;
 
-    if (was_tried(assembly, name))
+    if (has_failed(assembly, name) || registry_loaded(assembly->registry, name))
         return;
     if (assembly->config->safe_mode && !config_isolation_is_shipped(assembly->config, name)) {
         log_warn("plugin", "%s is not loaded: safe mode", name);
@@ -138,38 +138,52 @@ const char *assembly_owner(struct assembly *assembly, const char *tool, const ch
     return first;
 }
 
-static void load_tool(struct assembly *assembly, const struct agent *agent, size_t index, struct report *report)
+/* By the name of a file first and by the only manifest then, for all agents, so that their order does not matter. */
+enum pass { BY_NAME, BY_MANIFEST, AMBIGUOUS };
+
+static void load_tool(struct assembly *assembly, const struct agent *agent, size_t index, enum pass pass,
+                      struct report *report)
 {
     const struct agent_tool *wanted = &agent->tools[index];
-    const char *name = wanted->name, *other = NULL;
+    bool named = registry_available(dirs_of(assembly), wanted->name);
+    const char *owner, *other = NULL;
     char path[MAX_TOOL_PATH];
 
-    if (registry_tool(assembly->registry, name))
+    if (registry_tool(assembly->registry, wanted->name))
         return;
-    if (!registry_available(dirs_of(assembly), name))
-        name = assembly_owner(assembly, name, &other);
-    if (other)
+    if (named && pass == BY_NAME)
+        load_plugin(assembly, wanted->name, agent->file, wanted->line, report);
+    if (named || pass == BY_NAME)
+        return;
+    owner = assembly_owner(assembly, wanted->name, &other);
+    if (owner && !other)
+        load_plugin(assembly, owner, agent->file, wanted->line, report);
+    else if (owner && pass == AMBIGUOUS)
         report_fault(report, agent->file, wanted->line, 0, tool_path(index, path),
                      "the plugins %s and %s both have a tool '%s': name the one that is meant under `plugins:` of the "
                      "settings",
-                     name, other, wanted->name);
-    else if (name)
-        load_plugin(assembly, name, agent->file, wanted->line, report);
+                     owner, other, wanted->name);
 }
 
 /* What the settings name, and what has the tools that agents name. */
 static void load_named(struct assembly *assembly, struct report *report)
 {
     const cJSON *entry;
+    size_t n = assembly->agents ? agents_count(assembly->agents) : 0;
 
     cJSON_ArrayForEach(entry, assembly->config->plugins)
         load_plugin(assembly, entry->string, NULL, 0, report);
-    for (size_t i = 0; assembly->agents && i < agents_count(assembly->agents); i++) {
-        const struct agent *agent = agents_at(assembly->agents, i);
-        if (!registry_model(assembly->registry, agent->live.provider))
-            load_plugin(assembly, agent->live.provider, NULL, 0, report);
-        for (size_t t = 0; t < agent->tools_n; t++)
-            load_tool(assembly, agent, t, report);
+    for (size_t i = 0; i < n; i++) {
+        const char *provider = agents_at(assembly->agents, i)->live.provider;
+        if (!registry_model(assembly->registry, provider))
+            load_plugin(assembly, provider, NULL, 0, report);
+    }
+    for (enum pass pass = BY_NAME; pass <= AMBIGUOUS; pass++) {
+        for (size_t i = 0; i < n; i++) {
+            const struct agent *agent = agents_at(assembly->agents, i);
+            for (size_t t = 0; t < agent->tools_n; t++)
+                load_tool(assembly, agent, t, pass, report);
+        }
     }
 }
 
@@ -186,12 +200,15 @@ static const char *nearest_tool(struct assembly *assembly, const char *name)
     return jschema_nearest(name, names, n);
 }
 
-/* What is reported elsewhere, with its reason: a plugin that has the tool and failed, or two that have it. */
+/* What is reported elsewhere, with its reason: a plugin that should have the tool and failed, or two that have it. */
 static bool is_explained(struct assembly *assembly, const char *tool)
 {
-    const char *other;
+    const char *other, *owner;
 
-    return registry_available(dirs_of(assembly), tool) || assembly_owner(assembly, tool, &other);
+    if (registry_available(dirs_of(assembly), tool))
+        return has_failed(assembly, tool);
+    owner = assembly_owner(assembly, tool, &other);
+    return owner && (other || has_failed(assembly, owner));
 }
 
 static void check_tool(struct assembly *assembly, const struct agent *agent, size_t index,
@@ -202,7 +219,6 @@ static void check_tool(struct assembly *assembly, const struct agent *agent, siz
     char path[MAX_TOOL_PATH];
 
     (void)tool_path(index, path);
-
     if (!tool && assembly->lame) {
         log_warn("agent", "agent=%s cannot be talked to: its tool %s is not there", agent->folder, wanted->name);
         return;

@@ -149,6 +149,23 @@ refused('a tool nearly as a plugin has it', {
   files: tools('set_reminer'), args: ['--agents', 'agents'], says: /unknown tool 'set_reminer' \(did you mean 'set_reminder'\?\)/,
 });
 
+refused('a tool that the plugin of that name does not have', {
+  files: tools('guard'), args: ['--agents', 'agents'], says: /^agents\/solo\/root_agent\.yaml:4:\d+: tools\[0\]\.name: unknown tool 'guard'/m,
+});
+
+test('whatever the order of agents: what a name tells goes before what manifests tell', async (t) => {
+  const file = (name) => agent(`tools: [{name: ${name}}]\n`).replace('solo', 'x');
+  // say_goodbye brings also_hello, and so say_hello, which two have otherwise.
+  for (const [first, second] of [['say_hello', 'say_goodbye'], ['say_goodbye', 'say_hello']]) {
+    const cwd = place(t, {
+      'agents/a/root_agent.yaml': file(first), 'agents/b/root_agent.yaml': file(second), 'antiphon.yaml': 'default_agent: a\n',
+    });
+    const { code, out, err } = await run(['check', '--agents', 'agents', '--plugins', plugins], { cwd, env: key });
+    assert.equal(code, 0, err);
+    assert.match(out, /^ok: 2 agents, 2 plugins$/m);
+  }
+});
+
 test('a tool whose plugin cannot be loaded: its reason is told, once', async (t) => {
   const cwd = place(t, tools('harmless'));
   const { code, err } = await run(['check', '--agents', 'agents', '--plugins', plugins], { cwd, env: key });
