@@ -34,6 +34,15 @@ struct server_kit {
 };
 static struct server_kit server;
 
+/* In milliseconds, for the next kit_start(). None passes while a test waits for something else, however busy the machine is; a
+ * test of a deadline gets a server with short ones. */
+struct kit_deadlines {
+    unsigned setup, first_byte, tool, confirm, journey;
+};
+#define KIT_PATIENT   ((struct kit_deadlines){15000, 15000, 15000, 15000, 15000})
+#define KIT_IMPATIENT ((struct kit_deadlines){1000, 1000, 500, 1000, 1500})
+static struct kit_deadlines kit_deadlines = {15000, 15000, 15000, 15000, 15000};
+
 /* ---- what plugins call: as in command/serve, but for the network ------------------------------------------ */
 
 static inline void kit_finish(void *ctx, struct antiphon_call *call, enum antiphon_status status, const char *text, size_t len)
@@ -130,7 +139,7 @@ static inline const char *kit_query(const char *sql)
 
 static inline void kit_write_files(unsigned shards)
 {
-    char path[256], settings[2048];
+    char path[256], text[2048];
     static const char *const folders[] = {"agents", "agents/echo", "agents/voice"};
 
     snprintf(server.folder, sizeof(server.folder), "/tmp/antiphon-session-XXXXXX");
@@ -140,21 +149,24 @@ static inline void kit_write_files(unsigned shards)
         snprintf(path, sizeof(path), "%s/%s", server.folder, folders[i]);
         assert_int_equal(mkdir(path, 0700), 0);
     }
-    snprintf(settings, sizeof(settings),
+    snprintf(text, sizeof(text),
              "shards: %u\nagents_dir: agents\nstore: sqlite:talk.db\nplugins_dir: %s\ndefault_agent: echo\n"
              "plugins: {echo_model: {}, time_tools: {slow_ms: 20}, life_tools: {log: '%s/log'}}\n"
-             "deadlines: {setup_ms: 1000, first_byte_ms: 1000, tool_ms: 500, confirm_ms: 1000}\n"
+             "deadlines: {setup_ms: %u, first_byte_ms: %u, tool_ms: %u, confirm_ms: %u}\n"
              "models: [{provider: echo_model, backend: '*', match: '', modalities: [TEXT, AUDIO], text: realtime,\n"
              "  history: client_content}, {provider: echo_model, backend: '*', match: voice, modalities: [AUDIO]}]\n",
-             shards, FIXTURE_PLUGINS_DIR, server.folder);
-    kit_write("antiphon.yaml", settings);
-    kit_write("agents/echo/root_agent.yaml",
-              KIT_AGENT("echo_agent", "echo-1",
-                        "tools: [{name: get_time}, {name: slow_time}, {name: hang}, {name: twice}, {name: late}, {name: refuse},\n"
-                        "  {name: book}, {name: nap}, {name: keep}, {name: background}, {name: pay}, {name: transfer}, "
-                        "{name: tally}, {name: stuck}, {name: journey}]\n")
-              KIT_LIVE ",\n  tools: {tally: {calls_per_turn: 2}, nap: {deadline_ms: 10000, concurrency: 2}, keep: {deadline_ms: 10000}, journey: {deadline_ms: 1500},\n"
-                       "    book: {deadline_ms: 10000}, late: {confirm: never}}}\n");
+             shards, FIXTURE_PLUGINS_DIR, server.folder, kit_deadlines.setup, kit_deadlines.first_byte, kit_deadlines.tool,
+             kit_deadlines.confirm);
+    kit_write("antiphon.yaml", text);
+    snprintf(text, sizeof(text),
+             KIT_AGENT("echo_agent", "echo-1",
+                       "tools: [{name: get_time}, {name: slow_time}, {name: hang}, {name: twice}, {name: late}, {name: refuse},\n"
+                       "  {name: book}, {name: nap}, {name: keep}, {name: background}, {name: pay}, {name: transfer}, "
+                       "{name: tally}, {name: stuck}, {name: journey}]\n")
+             KIT_LIVE ",\n  tools: {tally: {calls_per_turn: 2}, nap: {concurrency: 2}, journey: {deadline_ms: %u},\n"
+                      "    late: {confirm: never}}}\n",
+             kit_deadlines.journey);
+    kit_write("agents/echo/root_agent.yaml", text);
     kit_write("agents/voice/root_agent.yaml", KIT_AGENT("voice_agent", "voice-1", "") KIT_LIVE "-voice}\n");
 }
 

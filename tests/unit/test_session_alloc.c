@@ -7,6 +7,7 @@ enum outcome { REFUSED, CLOSED, TOLD, ANSWERED };
 static void begin(unsigned shards)
 {
     alloc_hook_cjson();
+    kit_deadlines = KIT_IMPATIENT; /* what is lost with a failed allocation is told by a deadline */
     kit_start(shards);
     log_set_level(ANTIPHON_ERROR + 1);
 }

@@ -11,6 +11,15 @@ static int start(void **state)
     return 0;
 }
 
+static int start_impatient(void **state)
+{
+    (void)state;
+    kit_deadlines = KIT_IMPATIENT;
+    kit_start(1);
+    kit_deadlines = KIT_PATIENT;
+    return 0;
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -99,6 +108,15 @@ static void until_logged(const char *line)
             fail_msg("\"%s\" is not in the log of the tools: %s", line, tool_log());
         nanosleep(&pause, NULL);
     }
+}
+
+/* A call with that gate goes on, now or as soon as it is there. */
+static void open_gate(const char *gate)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "log.%s", gate);
+    kit_write(name, "");
 }
 
 static void say_json(int fd, const char *json)
@@ -238,11 +256,12 @@ static void what_is_done_too_late_is_undone(void **unused)
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call book {\"ms\":200,\"stubborn\":true}");
+    kit_say(fd, "!call book {\"gate\":\"late\",\"stubborn\":true}");
     kit_until(fd, STATE("book", "running"));
     until_logged("book run");
     kit_say(fd, "!cancel call-1;say sorry;complete");
     kit_until(fd, STATE("book", "cancelled"));
+    open_gate("late");
     kit_until(fd, STATE("book", "undone"));
     expect_journal("call-1", "book undone taken_back");
 }
@@ -253,10 +272,12 @@ static void it_is_undone_although_the_client_left(void **unused)
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call book {\"ms\":200,\"stubborn\":true}");
+    kit_say(fd, "!call book {\"gate\":\"left\",\"stubborn\":true}");
     kit_until(fd, STATE("book", "running"));
     until_logged("book run");
     kit_leave(fd);
+    expect_journal("call-1", "book cancelled left");
+    open_gate("left");
     until_logged("book undo");
     expect_journal("call-1", "book undone left");
 }
@@ -284,11 +305,12 @@ static void an_interruption_goes_by_the_tools_policy(void **unused)
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call nap {\"ms\":9000};call keep {\"ms\":100}");
+    kit_say(fd, "!call nap {\"ms\":9000};call keep {\"gate\":\"keep\"}");
     kit_until(fd, STATE("nap", "running"));
     kit_until(fd, STATE("keep", "running"));
     kit_say(fd, "!interrupted;complete");
     kit_until(fd, STATE("nap", "cancelled"));
+    open_gate("keep");
     const char *frame = kit_until(fd, "results: ");
     assert_non_null(strstr(frame, "because the user interrupted"));
     assert_non_null(strstr(frame, "rested"));
@@ -346,13 +368,14 @@ static void a_deadline_is_kept(void **unused)
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call stuck {\"ms\":700};call hang {}");
+    kit_say(fd, "!call stuck {\"gate\":\"stuck\"};call hang {}");
     kit_until(fd, STATE("stuck", "failed"));
     const char *frame = kit_until(fd, "results: ");
     assert_non_null(strstr(frame, "the tool did not finish in time"));
     assert_null(strstr(frame, "at last"));
     expect_journal("call-1", "stuck failed deadline");
     expect_journal("call-2", "hang failed deadline");
+    open_gate("stuck");
 }
 
 /* ---- long running ---- */
@@ -362,11 +385,13 @@ static void a_long_call_is_pending_and_its_result_is_told_later(void **unused)
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call journey {\"ms\":300}");
+    kit_say(fd, "!call journey {\"gate\":\"journey\"}");
     assert_non_null(strstr(kit_until(fd, "results: "), "{\\\"status\\\":\\\"pending\\\""));
     kit_until(fd, "\"turn_complete\"");
     kit_say(fd, "hello");
     kit_until(fd, "echo: hello");
+    kit_until(fd, "\"turn_complete\"");
+    open_gate("journey");
     kit_until(fd, STATE("journey", "done"));
     const char *frame = kit_until(fd, "echo: ");
     assert_non_null(strstr(frame, "`journey`"));
@@ -374,21 +399,32 @@ static void a_long_call_is_pending_and_its_result_is_told_later(void **unused)
     expect_journal("call-1", "journey done -");
 }
 
-static void a_long_call_ends_with_its_deadline_or_when_it_is_taken_back(void **unused)
+static void a_long_call_ends_when_it_is_taken_back(void **unused)
 {
     int fd = kit_join(ours, V1);
 
     (void)unused;
-    kit_say(fd, "!call journey {\"ms\":9000};call journey {\"ms\":9000}");
+    kit_say(fd, "!call journey {\"ms\":9000};call journey {\"gate\":\"other\"}");
     kit_until(fd, "results: ");
     kit_until(fd, "\"turn_complete\"");
-    say_json(fd, "{\"type\":\"stop\"}");
+    say_json(fd, "{\"type\":\"stop\"}"); /* is not meant for them */
     kit_say(fd, "!cancel call-1;say well;complete");
     kit_until(fd, STATE("journey", "cancelled"));
+    open_gate("other");
+    kit_until(fd, STATE("journey", "done"));
+    expect_journal("call-1", "journey cancelled taken_back");
+    expect_journal("call-2", "journey done -");
+}
+
+static void a_long_call_ends_with_its_deadline(void **unused)
+{
+    int fd = kit_join(ours, V1);
+
+    (void)unused;
+    kit_say(fd, "!call journey {\"ms\":9000}");
     kit_until(fd, STATE("journey", "failed"));
     assert_non_null(strstr(kit_until(fd, "echo: "), "did not finish in time"));
-    expect_journal("call-1", "journey cancelled taken_back");
-    expect_journal("call-2", "journey failed deadline");
+    expect_journal("call-1", "journey failed deadline");
 }
 
 static void a_long_call_ends_with_the_conversation(void **unused)
@@ -613,14 +649,12 @@ int main(void)
         TEST(what_the_model_takes_back_with_an_interruption_is_not_answered),
         TEST(a_result_outlives_an_interruption),
         TEST(stop_stops_all_and_the_model_is_told),
-        TEST(a_deadline_is_kept),
         TEST(a_long_call_is_pending_and_its_result_is_told_later),
-        TEST(a_long_call_ends_with_its_deadline_or_when_it_is_taken_back),
+        TEST(a_long_call_ends_when_it_is_taken_back),
         TEST(a_long_call_ends_with_the_conversation),
         TEST(limits_of_the_agent),
         TEST(a_confirmed_call_runs),
         TEST(a_denied_call_does_not_run),
-        TEST(an_unanswered_call_does_not_run),
         TEST(what_is_forged_does_not_run_it),
         TEST(only_the_active_client_is_asked),
         TEST(the_sample_cannot_be_asked),
@@ -628,5 +662,12 @@ int main(void)
         TEST(talk_goes_on_while_a_question_is_open),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    const struct CMUnitTest deadlines[] = {
+        TEST(a_deadline_is_kept),
+        TEST(a_long_call_ends_with_its_deadline),
+        TEST(an_unanswered_call_does_not_run),
+    };
+    int failed = cmocka_run_group_tests(tests, start, stop);
+
+    return failed + cmocka_run_group_tests(deadlines, start_impatient, stop);
 }
