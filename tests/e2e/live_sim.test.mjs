@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import WebSocket from 'ws';
+import { simulate } from './lib/faults.mjs';
 import { developerPath, silence, startLiveSim, tone } from './lib/live_sim.mjs';
 import { LiveClient, audioOf, audioSetup, models, textOf, textSetup, transcriptOf } from './lib/live_client.mjs';
 
@@ -449,4 +450,18 @@ test('the log has every frame and no secret', async () => {
   assert.deepEqual(own.slice(0, 3).map((f) => [f.dir, f.type]), [['out', 'open'], ['in', 'open'], ['out', 'text']]);
   assert.ok(own.some((f) => f.type === 'close' && f.dir === 'out'));
   assert.ok(!JSON.stringify(frames).includes('very-secret'));
+});
+
+// A reset drops what is on its way; what the log says was sent before has to have arrived.
+test('a reset ends the connection behind all that was said', async (t) => {
+  const own = await simulate('rules:\n  - {on: turn_complete, do: [reset]}\n');
+  t.after(() => own.stop());
+  const client = await LiveClient.open(own, audioSetup);
+  client.socket.pause();
+  client.text('word '.repeat(60));
+  const frames = await own.until((seen) => seen.some((frame) => frame.type === 'tcp'));
+  client.socket.resume();
+  assert.equal((await client.closed).code, 1006);
+  assert.equal(client.messages.length, frames.filter((frame) => frame.dir === 'in' && frame.type === 'binary').length);
+  assert.ok(client.messages.at(-1).sessionResumptionUpdate);
 });

@@ -1,16 +1,22 @@
 #include "link.h"
 
+#include <linux/sockios.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+
+#define RESET_LOOKS 10000 /* a millisecond apart, at most */
 
 struct link {
     uv_tcp_t tcp;
     const struct link_callbacks *callbacks; /* borrowed: static */
     void *owner;                            /* borrowed: told by on_closed */
     SSL *ssl;                               /* owned, NULL when plain */
-    bool handshake_done, closing, shutting;
+    bool handshake_done, closing, shutting, resetting;
+    uv_timer_t look; /* while resetting */
+    unsigned looks;
     struct bytes held; /* owned: plain text written before the handshake was done */
     char buffer[64 * 1024];
 };
@@ -20,13 +26,19 @@ struct write {
     struct bytes data; /* owned */
 };
 
-static void on_closed(uv_handle_t *handle)
+static void on_gone(uv_handle_t *handle)
 {
     struct link *link = handle->data;
     link->callbacks->on_closed(link->owner);
     SSL_free(link->ssl);
     bytes_free(&link->held);
     free(link);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct link *link = handle->data;
+    uv_close((uv_handle_t *)&link->look, on_gone);
 }
 
 static void close_link(struct link *link, bool reset)
@@ -42,7 +54,8 @@ static void peer_gone(struct link *link, const char *how)
 {
     if (link->closing)
         return;
-    link->callbacks->on_end(link->owner, how);
+    if (!link->resetting) /* whose end has been told */
+        link->callbacks->on_end(link->owner, how);
     close_link(link, false);
 }
 
@@ -59,7 +72,7 @@ static void on_written(uv_write_t *request, int status)
 /* Takes data. */
 static void send_raw(struct link *link, struct bytes *data)
 {
-    if (link->closing || link->shutting || !data->len) {
+    if (link->closing || link->shutting || link->resetting || !data->len) {
         bytes_free(data);
         return;
     }
@@ -88,7 +101,7 @@ static void flush_tls(struct link *link)
 void link_write(struct link *link, const void *data, size_t len)
 {
     struct bytes copy = {0};
-    if (link->closing || link->shutting || !len)
+    if (link->closing || link->shutting || link->resetting || !len)
         return;
     if (!link->ssl) {
         bytes_add(&copy, data, len);
@@ -168,7 +181,8 @@ struct link *link_accept(uv_stream_t *listener, SSL_CTX *ssl, bool hang,
     link->callbacks = callbacks;
     link->owner = owner;
     uv_tcp_init(listener->loop, &link->tcp);
-    link->tcp.data = link;
+    uv_timer_init(listener->loop, &link->look);
+    link->tcp.data = link->look.data = link;
     if (uv_accept(listener, (uv_stream_t *)&link->tcp) != 0) {
         close_link(link, false);
         return link;
@@ -203,7 +217,7 @@ static void on_shutdown(uv_shutdown_t *request, int status)
 
 void link_end(struct link *link)
 {
-    if (link->closing || link->shutting)
+    if (link->closing || link->shutting || link->resetting)
         return;
     if (link->ssl && link->handshake_done) {
         SSL_shutdown(link->ssl);
@@ -223,7 +237,33 @@ void link_die(struct link *link)
     close_link(link, false);
 }
 
+/* The peer's kernel has acknowledged all that was written. */
+static bool is_delivered(const struct link *link)
+{
+    int fd, unacked = 0;
+    return link_queued(link) == 0 &&
+           (uv_fileno((const uv_handle_t *)&link->tcp, &fd) != 0 ||
+            ioctl(fd, SIOCOUTQ, &unacked) != 0 || unacked == 0);
+}
+
+static void on_look(uv_timer_t *look)
+{
+    struct link *link = look->data;
+    if (!link->closing && !is_delivered(link) && ++link->looks < RESET_LOOKS)
+        return;
+    uv_timer_stop(look);
+    close_link(link, true);
+}
+
 void link_reset(struct link *link)
 {
-    close_link(link, true);
+    if (link->closing || link->resetting)
+        return;
+    if (link->shutting || is_delivered(link)) {
+        close_link(link, true);
+        return;
+    }
+    link->resetting = true;
+    uv_read_stop((uv_stream_t *)&link->tcp);
+    uv_timer_start(&link->look, on_look, 1, 1);
 }

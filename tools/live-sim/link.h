@@ -27,5 +27,7 @@ void link_write(struct link *link, const void *data, size_t len);
 size_t link_queued(const struct link *link); /* bytes written but not yet with the kernel */
 void link_end(struct link *link);            /* flush, then FIN */
 void link_die(struct link *link);            /* close now; what is queued is lost */
-void link_reset(struct link *link);          /* RST */
+/* RST, once the peer's kernel has all that was written before it, or after 10 s: a reset drops what
+ * is still on its way, and how much that is would be a matter of luck. */
+void link_reset(struct link *link);
 #endif
