@@ -14,24 +14,26 @@ const onText = (match, ...doing) => `  - on: text\n    match: "^${match}$"\n    
 test('calls of one message run side by side and are answered together, in order, where the model waits', async (t) => {
   const { sim, server } = await withTools(t, { model: waits });
   const client = await server.client('v1');
-  client.text('tool nap {"ms":150} tally {} nap {"ms":150}');
+  client.text('tool nap {"gate":"both"} tally {} nap {"gate":"both"}');
+  await until(() => server.log().filter((line) => line.startsWith('nap run')).length === 2, () => server.log().join('\n'));
+  assert.ok(!server.log().includes('nap done'), 'both run before one is done');
+  server.open('both');
   await client.next((frame) => frame.turn_complete);
   const [batch, ...more] = await responses(sim);
   assert.deepEqual(more, []);
   assert.deepEqual(batch.map(({ name, response }) => [name, response]),
     [['nap', { result: 'rested' }], ['tally', { tally: 1 }], ['nap', { result: 'rested' }]]);
-  const log = server.log();
-  assert.ok(log.lastIndexOf('nap run {"ms":150}') < log.indexOf('nap done'), `both run before one is done: ${log}`);
 });
 
 test('and each by itself where it goes on', async (t) => {
   const { sim, server } = await withTools(t, { model: goesOn });
   const client = await server.client('v1');
-  client.text('tool background {"ms":1500} tally {}');
+  client.text('tool background {"gate":"background"} tally {}');
   await answered(sim, 1);
   client.text('how are you');
   await hears(client, 'You said: how are you');
   assert.equal((await responses(sim)).length, 1, 'the talk goes on while the tool runs');
+  server.open('background');
   await answered(sim, 2);
   await client.next(toolState('background', 'done'));
   const sent = await responses(sim);
@@ -60,10 +62,14 @@ for (const model of [waits, goesOn]) {
 
   test(`${model}: of two calls one is taken back`, async (t) => {
     const { sim, server } = await withTools(t, { model }, `rules:\n${onText('two',
-      calls({ id: 'one', name: 'book', args: { ms: 300, stubborn: true } }, { id: 'two', name: 'nap', args: { ms: 600 } }),
+      calls({ id: 'one', name: 'book', args: { gate: 'one', stubborn: true } }, { id: 'two', name: 'nap', args: { gate: 'two' } }),
       '{wait: 100}', send({ toolCallCancellation: { ids: ['one'] } }))}`);
     const client = await server.client('v1');
     client.text('two');
+    await server.untilJournal((rows) => rows[0]?.state === 'cancelled');
+    server.open('one');
+    await server.untilJournal((rows) => rows[0].state === 'undone');
+    server.open('two');
     await answered(sim, 1);
     await server.untilJournal((rows) => rows[0].state === 'undone' && rows[1].state === 'done');
     assert.deepEqual((await responses(sim)).flat().map(({ id, response }) => [id, response]), [['two', { result: 'rested' }]]);
@@ -92,11 +98,12 @@ for (const model of [waits, goesOn]) {
 test('speaking into it: what the model takes back is cancelled, and undone if that was too late', async (t) => {
   const { sim, server } = await withTools(t, { model: waits });
   const client = await server.client('v1');
-  client.text('tool book {"ms":400,"stubborn":true}');
+  client.text('tool book {"gate":"late","stubborn":true}');
   await client.next(toolState('book', 'running'));
-  await server.untilLog('book run {"ms":400,"stubborn":true}');
+  await server.untilLog('book run {"gate":"late","stubborn":true}');
   client.text('stop that'); // cancels what a model waits for
   await client.next(toolState('book', 'cancelled'));
+  server.open('late');
   await client.next(toolState('book', 'undone'));
   await hears(client, 'You said: stop that');
   assert.deepEqual(await responses(sim), []);

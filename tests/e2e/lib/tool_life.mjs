@@ -52,6 +52,8 @@ export async function startTools(t, home, sim) {
       database.close();
     }
   };
+  // A call with that gate goes on, now or as soon as it is there.
+  server.open = (gate) => writeFileSync(path.join(home, `log.${gate}`), '');
   server.untilJournal = (fits) => until(() => fits(server.journal()), () => JSON.stringify(server.journal()));
   server.untilLog = (line) => until(() => server.log().includes(line), () => server.log().join('\n'));
   return server;
