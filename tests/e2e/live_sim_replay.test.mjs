@@ -30,7 +30,7 @@ function compare(result) {
 describe('recordings of the server', { concurrency: 4 }, () => {
   for (const folder of [seed, path.join(seed, 'tools')])
     for (const { name, frames } of recordings(folder))
-      test(`${path.basename(folder)}/${name}`, { timeout: 15000 }, async () => {
+      test(`${path.basename(folder)}/${name}`, { timeout: 60000 }, async () => {
         // What was interrupted once is interrupted again, however busy the machine is.
         const interrupted = frames.some((f) => f.type === 'binary' && /"interrupted"/.test(f.data));
         const pace = interrupted ? ['--scenario', path.join(fixtures, 'live-sim/unhurried.yaml')] : [];
@@ -60,7 +60,7 @@ function cases(frames) {
 describe('recordings of the SDKs', { concurrency: 4 }, () => {
   for (const file of readdirSync(genai).filter((f) => f.endsWith('.jsonl')).sort())
     for (const one of cases(readRecording(path.join(genai, file))))
-      test(`${file.replace('.jsonl', '')} ${one.name}`, { timeout: 15000 }, async () => {
+      test(`${file.replace('.jsonl', '')} ${one.name}`, { timeout: 60000 }, async () => {
         const args = file.includes('vertex') ? [] : ['--key', 'k'];
         const sim = await startLiveSim('--stable-ids', ...args);
         try {
