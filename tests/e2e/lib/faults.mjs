@@ -1,57 +1,15 @@
 // What the tests of faults need: the real server with everything of its own (folder, port, environment), clients
 // of both protocols, and live-sim with a scenario written in the test.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import WebSocket from 'ws';
 import { build, root, startLiveSim } from './live_sim.mjs';
+import { PATIENCE_MS, antiphon, end, environment, folder, launch, patience, run } from './process.mjs';
 
-export { build, root, startLiveSim };
-export const antiphon = path.join(build, 'antiphon');
-const PATIENCE_MS = 20000; // until a test gives up; nothing is ever measured by it
-
-export function folder(prefix = 'antiphon-') {
-  return mkdtempSync(path.join(tmpdir(), prefix));
-}
-
-// Nothing of the caller's environment but what programs need to run.
-export function environment(home, more = {}) {
-  const env = { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', ...more };
-  for (const name of ['ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS', 'LSAN_OPTIONS'])
-    if (process.env[name] && !(name in more)) env[name] = process.env[name];
-  for (const name of Object.keys(env)) if (env[name] === undefined) delete env[name];
-  return env;
-}
-
-function patience(promise, what, ms = PATIENCE_MS) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain: ${what()}`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-// Runs a command to its end.
-export async function run(args, { env = {}, cwd, stdin = 'ignore', program = antiphon } = {}) {
-  const home = folder();
-  const child = spawn(program, args, { cwd: cwd ?? home, env: environment(home, env), stdio: [stdin, 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (data) => { out += data; });
-  child.stderr.on('data', (data) => { err += data; });
-  try {
-    const [code, signal] = await patience(once(child, 'close'), () => `${args.join(' ')} to end\n${err}`);
-    return { code, signal, out, err };
-  } finally {
-    child.kill('SIGKILL');
-    rmSync(home, { recursive: true, force: true });
-  }
-}
-
+export { antiphon, build, environment, folder, root, run, startLiveSim };
 // live-sim with a scenario given as text (its options and rules).
 export async function simulate(scenario, ...args) {
   const at = folder('scenario-');
@@ -93,25 +51,14 @@ export async function startServer({ sim, args = [], env = {}, config, cwd, key =
   if (config) writeFileSync(path.join(home, 'antiphon.yaml'), config);
   mkdirSync(path.join(home, 'data'));
   const database = store ?? path.join(home, 'data', 'antiphon.db');
-  const child = spawn(antiphon, ['serve', '--port', '0', '--shards', '2', '--store', `sqlite:${database}`, ...args], {
-    cwd: cwd ?? home, env: environment(home, settings), stdio: stdio ?? ['ignore', 'pipe', 'pipe'],
-  });
-  const exited = once(child, 'exit');
-  const server = { child, home, database, out: '', err: '', clients: [] };
-  child.stderr?.on('data', (data) => { server.err += data; });
-  server.exited = exited.then(([code, signal]) => ({ code, signal }));
-  server.url = await patience(new Promise((resolve, reject) => {
-    child.stdout.on('data', (data) => {
-      server.out += data;
-      const found = /listening on (\S+)\n/.exec(server.out);
-      if (found) resolve(found[1]);
-    });
-    exited.then(([code, signal]) => reject(new Error(`serve ended with ${code ?? signal}: ${server.err}`)));
-  }), () => `serve to listen\n${server.err}`).catch((error) => {
-    child.kill('SIGKILL');
+  const server = await launch(['--shards', '2', '--store', `sqlite:${database}`, ...args], {
+    cwd: cwd ?? home, env: environment(home, settings), stdio,
+  }).catch((error) => {
     rmSync(home, { recursive: true, force: true });
     throw error;
   });
+  const { child } = server;
+  Object.assign(server, { home, database, clients: [] });
   server.port = Number(new URL(server.url).port);
   server.ws = server.url.replace('http', 'ws');
   server.client = (name, options) => {
@@ -133,12 +80,12 @@ export async function startServer({ sim, args = [], env = {}, config, cwd, key =
   }), () => `${pattern} in the log\n${server.err}`);
   // SIGTERM, a clean end, no report of a sanitizer.
   server.stop = async (signal = 'SIGTERM') => {
-    child.kill(signal);
-    const end = await patience(server.exited, () => `serve to end\n${server.err}`).finally(() => child.kill('SIGKILL'));
-    for (const client of server.clients) client.socket.terminate();
-    rmSync(home, { recursive: true, force: true });
-    if (end.code !== 0 || /Sanitizer|runtime error:/.test(server.err))
-      throw new Error(`serve ended with ${end.code ?? end.signal}: ${server.err}`);
+    try {
+      await end(server, signal);
+    } finally {
+      for (const client of server.clients) client.socket.terminate();
+      rmSync(home, { recursive: true, force: true });
+    }
   };
   return server;
 }
