@@ -11,7 +11,7 @@ import { build, Client, environment, folder, root } from './lib/faults.mjs';
 const page = /^## A tool in ten minutes\n(.*?)^## /ms.exec(readFileSync(path.join(root, 'docs/plugins.md'), 'utf8'))[1];
 const blocks = [...page.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, kind, text]) => ({ kind, text }));
 
-test('the ten-minute page', async (t) => {
+test('the ten-minute page', { timeout: 120000 }, async (t) => {
   const home = folder('page-');
   const at = path.join(home, 'empty');
   mkdirSync(at);
@@ -54,7 +54,12 @@ test('the ten-minute page', async (t) => {
   t.after(() => child.kill('SIGKILL'));
   let log = '';
   const until = (pattern) => new Promise((resolve, reject) => {
-    const look = () => { if (pattern.test(log)) resolve(pattern.exec(log)); };
+    const late = setTimeout(() => reject(new Error(`waited in vain for ${pattern}: ${log}`)), 20000);
+    const look = () => {
+      if (!pattern.test(log)) return;
+      clearTimeout(late);
+      resolve(pattern.exec(log));
+    };
     for (const stream of [child.stdout, child.stderr]) stream.on('data', look);
     look();
     ended.then(() => reject(new Error(`the server ended: ${log}`)));
