@@ -105,7 +105,10 @@ static enum antiphon_status begin(struct isolate_gen *gen, const struct isolate_
         if (status) {
             unlink_work(gen, work);
             free(work);
-            (void)snprintf(why, size, "the plugin %s has too much to do", gen->name);
+            if (status == ANTIPHON_ENOMEM)
+                (void)snprintf(why, size, "out of memory");
+            else
+                (void)snprintf(why, size, "the plugin %s has too much to do", gen->name);
         }
     }
     bool wake = !status && gen->state == ISOLATE_IDLE;

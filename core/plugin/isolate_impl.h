@@ -75,6 +75,7 @@ struct isolate_gen {
     struct err why;               /* what the last runner died of, or why it did not start */
     unsigned restarts;
     int pid;                      /* 0: none */
+    const char *starved;          /* why the runner was ended, if what it has to be told could not be sent */
 
     /* below: [plugins] */
     struct isolate_source source[ISOLATE_FDS];

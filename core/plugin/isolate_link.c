@@ -91,6 +91,15 @@ static enum antiphon_status write_or_queue(struct isolate_gen *gen, struct runne
     return queue_packet(gen, head, data);
 }
 
+/* Ends it, for want of memory or because it does not read. */
+static void starve(struct isolate_gen *gen, const char *why)
+{
+    if (gen->starved)
+        return;
+    gen->starved = why;
+    (void)kill(gen->pid, SIGKILL);
+}
+
 enum antiphon_status isolate_send(struct isolate_gen *gen, const struct runner_message *message)
 {
     bool had = gen->out != NULL;
@@ -102,10 +111,11 @@ enum antiphon_status isolate_send(struct isolate_gen *gen, const struct runner_m
     enum antiphon_status status = runner_wire_encode(message, &gen->wire);
     if (!status && gen->out_bytes + gen->wire.len > ISOLATE_MAX_QUEUE)
         status = ANTIPHON_EBUSY;
-    for (; !status && runner_wire_cut(gen->wire.len, &offset, &head); at = offset)
+    for (; !status && runner_wire_cut(gen->wire.len, &offset, &head); at = offset) {
         status = write_or_queue(gen, &head, gen->wire.data + at);
-    if (status == ANTIPHON_ENOMEM)
-        (void)kill(gen->pid, SIGKILL); /* half a message is on its way: nothing can follow it */
+        if (status && at > 0)
+            starve(gen, "half a message is on its way, and nothing can follow it");
+    }
     if (message->type == RUNNER_CONFIG && gen->wire.data)
         explicit_bzero(gen->wire.data, gen->wire.cap); /* it may hold secrets */
     if (gen->wire.cap > RUNNER_MAX_PACKET)
@@ -123,7 +133,8 @@ enum antiphon_status isolate_reply(struct isolate_gen *gen, unsigned incarnation
     if (gen->incarnation == incarnation)
         status = isolate_send(gen, message);
     if (status && status != ANTIPHON_EUNAVAILABLE)
-        log_error("plugin", "%s: an answer for its process was lost: %s", gen->name, status_name(status));
+        starve(gen, status == ANTIPHON_EBUSY ? "it does not read the answers to what it asks"
+                                             : "an answer to it was lost, for which its call would wait");
     pthread_mutex_unlock(&gen->lock);
     return status;
 }

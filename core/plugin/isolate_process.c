@@ -157,8 +157,10 @@ static void say_load(struct isolate_gen *gen)
                                            .value = {gen->memory, (uint64_t)level},
                                            .text = {runner_text(gen->name), runner_text(gen->permissions)}};
     pthread_mutex_lock(&gen->lock);
-    (void)isolate_send(gen, &message);
+    enum antiphon_status status = isolate_send(gen, &message);
     pthread_mutex_unlock(&gen->lock);
+    if (status)
+        isolate_fail(gen, "start: %s", status_name(status));
 }
 
 static enum antiphon_status start(struct isolate_gen *gen, struct err *err)
@@ -178,6 +180,7 @@ static enum antiphon_status start(struct isolate_gen *gen, struct err *err)
         return err_set(err, ANTIPHON_EUNAVAILABLE, "start: %s", strerror(rc));
     pthread_mutex_lock(&gen->lock);
     gen->pid = pid;
+    gen->starved = NULL;
     gen->incarnation++;
     pthread_mutex_unlock(&gen->lock);
     gen->source[ISOLATE_EXIT].fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -278,6 +281,8 @@ static void describe(const struct isolate_gen *gen, const siginfo_t *info, char 
 {
     if (gen->why_killed[0])
         (void)snprintf(how, size, "%s", gen->why_killed);
+    else if (gen->starved)
+        (void)snprintf(how, size, "was ended: %s", gen->starved);
     else if (info->si_code == CLD_EXITED && info->si_status == RUNNER_EXIT_LOST)
         (void)snprintf(how, size, "lost its connection to the server");
     else if (info->si_code == CLD_EXITED)
@@ -368,7 +373,9 @@ void isolate_on_exit(struct isolate_gen *gen)
     while (!gen->killed && !gen->lost_ms)
         isolate_on_socket(gen, 0);
     isolate_on_output(gen);
+    pthread_mutex_lock(&gen->lock);
     describe(gen, &info, how, sizeof(how));
+    pthread_mutex_unlock(&gen->lock);
     close_all(gen);
     on_death(gen, how);
 }

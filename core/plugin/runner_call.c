@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -53,6 +54,16 @@ static void forget(struct runner *runner, const struct runner_call *call)
     pthread_mutex_unlock(&runner->lock);
 }
 
+/* Without a result the call must not be left: whoever waits for it would wait for its deadline. */
+static void refuse(struct runner *runner, uint64_t number, enum antiphon_status status)
+{
+    const struct runner_message message = {
+        .type = RUNNER_FINISH, .status = status, .number = number, .text = {runner_text(status_name(status))}};
+
+    if (runner_send(runner, &message))
+        _exit(RUNNER_EXIT_LOST);
+}
+
 void runner_finish(struct runner *runner, struct antiphon_call *call, enum antiphon_status status, const char *text,
                    size_t len)
 {
@@ -67,7 +78,9 @@ void runner_finish(struct runner *runner, struct antiphon_call *call, enum antip
         status = ANTIPHON_EINTERNAL;
     const struct runner_message message = {
         .type = RUNNER_FINISH, .status = status, .number = own->number, .text = {{len ? text : "", len}}};
-    (void)runner_send(runner, &message);
+    enum antiphon_status sent = runner_send(runner, &message);
+    if (sent)
+        refuse(runner, own->number, sent);
     unref(own);
 }
 
@@ -134,14 +147,6 @@ static struct runner_call *call_new(struct runner *runner, const struct registry
     call->number = message->number;
     atomic_init(&call->refs, 2);
     return call;
-}
-
-static void refuse(struct runner *runner, uint64_t number, enum antiphon_status status)
-{
-    const struct runner_message message = {
-        .type = RUNNER_FINISH, .status = status, .number = number, .text = {runner_text(status_name(status))}};
-
-    (void)runner_send(runner, &message);
 }
 
 void runner_on_call(struct runner *runner, const struct runner_message *message)

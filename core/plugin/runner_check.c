@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -48,8 +49,14 @@ static void send_decision(struct runner *runner, uint64_t number, enum antiphon_
                                            .number = number,
                                            .text = {{len ? text : "", len}}};
 
-    if (runner_send(runner, &message))
+    enum antiphon_status sent = runner_send(runner, &message);
+    if (sent == ANTIPHON_ETOOBIG)
         runner_complain(runner, "the answer of a hook is too large");
+    if (!sent)
+        return;
+    const struct runner_message failed = {.type = RUNNER_DECIDE, .status = sent, .number = number, .text = {{"", 0}}};
+    if (runner_send(runner, &failed))
+        _exit(RUNNER_EXIT_LOST);
 }
 
 void runner_decide(struct runner *runner, struct antiphon_check *check, enum antiphon_verdict verdict,

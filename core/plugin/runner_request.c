@@ -10,7 +10,7 @@
 struct runner_request {
     struct runner_request *next;
     uint64_t number;
-    bool answered;
+    bool answered, lost; /* a row of the answer, for want of memory */
     struct runner_answer answer;
     struct runner_row **last_row;
 };
@@ -93,7 +93,7 @@ void runner_on_answer(struct runner *runner, const struct runner_message *messag
     if (request && !request->answered) {
         struct runner_text copy;
         request->answered = true;
-        request->answer.status = message->status;
+        request->answer.status = request->lost ? ANTIPHON_ENOMEM : message->status;
         if (message->text[0].data) {
             request->answer.data = runner_copy_texts(message, 1, &copy);
             request->answer.len = message->text[0].len;
@@ -130,6 +130,8 @@ void runner_on_row(struct runner *runner, const struct runner_message *message)
     pthread_mutex_lock(&runner->lock);
     struct runner_request *request = find(runner, message->number);
     struct runner_row *row = request && !request->answered ? row_new(message) : NULL;
+    if (request && !row)
+        request->lost = true;
     if (row) {
         *request->last_row = row;
         request->last_row = &row->next;

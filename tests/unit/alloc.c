@@ -7,7 +7,7 @@
 #include <cjson/cJSON.h>
 
 /* Left until the failure; negative: none is due. */
-static atomic_long countdown = -1;
+static atomic_long own = -1, *countdown = &own;
 static atomic_bool failed;
 
 void *__real_malloc(size_t size);
@@ -21,7 +21,7 @@ char *__wrap_strdup(const char *text);
 
 static bool fails(void)
 {
-    if (atomic_load(&countdown) < 0 || atomic_fetch_sub(&countdown, 1) != 0)
+    if (atomic_load(countdown) < 0 || atomic_fetch_sub(countdown, 1) != 0)
         return false;
     atomic_store(&failed, true);
     return true;
@@ -50,13 +50,18 @@ char *__wrap_strdup(const char *text)
 void alloc_fail_at(unsigned n)
 {
     atomic_store(&failed, false);
-    atomic_store(&countdown, (long)n);
+    atomic_store(countdown, (long)n);
 }
 
 bool alloc_has_failed(void)
 {
-    atomic_store(&countdown, -1);
+    atomic_store(countdown, -1);
     return atomic_load(&failed);
+}
+
+void alloc_share(atomic_long *memory)
+{
+    countdown = memory;
 }
 
 void alloc_hook_cjson(void)

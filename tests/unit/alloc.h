@@ -7,6 +7,7 @@
  */
 #ifndef TESTS_ALLOC_H
 #define TESTS_ALLOC_H
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* Lets n allocations pass and fails the one behind them, once. */
@@ -14,4 +15,7 @@ void alloc_fail_at(unsigned n);
 /* Whether it came to that; no more allocation will fail. */
 bool alloc_has_failed(void);
 void alloc_hook_cjson(void);
+/* From now on the countdown stands in that memory, where another process may set it; negative: no allocation fails, and
+ * what it is after one has. Before there are other threads. */
+void alloc_share(atomic_long *memory);
 #endif
