@@ -211,6 +211,16 @@ static bool is_explained(struct assembly *assembly, const char *tool)
     return owner && (other || has_failed(assembly, owner));
 }
 
+static bool has_functions(const struct assembly *assembly, const struct agent *agent)
+{
+    for (size_t i = 0; i < agent->tools_n; i++) {
+        const struct registry_tool *tool = registry_tool(assembly->registry, agent->tools[i].name);
+        if (tool && !tool->tool.native_feature)
+            return true;
+    }
+    return false;
+}
+
 static void check_tool(struct assembly *assembly, const struct agent *agent, size_t index,
                        const struct profile *profile, struct report *report)
 {
@@ -235,7 +245,13 @@ static void check_tool(struct assembly *assembly, const struct agent *agent, siz
     }
     if (wanted->args)
         report_fault(report, agent->file, wanted->line, 0, path, "the tool '%s' takes no args", wanted->name);
-    if (tool->tool.native_feature && !tool->tool.invoke && !profile_native(profile, tool->tool.native_feature))
+    if (!tool->tool.native_feature || tool->tool.invoke)
+        return;
+    if (profile_native(profile, tool->tool.native_feature) && !profile_mixes(profile) && has_functions(assembly, agent))
+        report_warn(report, agent->file, wanted->line, 0, path,
+                    "the model '%s' refuses its own %s beside functions, and there is no function for it; the tool is left out",
+                    agent->model, tool->tool.native_feature);
+    else if (!profile_native(profile, tool->tool.native_feature))
         report_warn(report, agent->file, wanted->line, 0, path,
                     "the model '%s' has no %s of its own; the tool is left out", agent->model,
                     tool->tool.native_feature);

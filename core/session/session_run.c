@@ -98,7 +98,7 @@ bool session_is_native(const struct session *session, const struct antiphon_tool
 {
     if (!tool->native_feature || !profile_native(&session->profile, tool->native_feature))
         return false;
-    return !tool->invoke || profile_mixes(&session->profile) || !has_functions(session);
+    return profile_mixes(&session->profile) || !has_functions(session); /* the model refuses both at once */
 }
 
 /* Function tools by declaration; native ones by the fragment, where the profile allows their feature. */

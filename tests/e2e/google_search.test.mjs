@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { Browser } from './lib/browser.mjs';
+import { simulate } from './lib/faults.mjs';
+import { until } from './lib/mcp_server.mjs';
+import { makePlace, startServer } from './lib/server.mjs';
 import { startTools } from './lib/tools.mjs';
 
 const query = { query: 'kittens' };
@@ -64,3 +68,53 @@ for (const [says, names, expected] of [
       assert.equal((await talk.call('google_search', query)).answer, 'You asked: kittens');
     await talk.end();
   });
+
+// What each profile makes of it, alone and beside a function: N the model's own search, F a function, - none.
+const models = ['gemini-9-unheard-of', 'gemini-2.0-flash-live-001', 'gemini-live-2.5-flash', 'gemini-live-2.5-flash-native-audio',
+  'gemini-2.5-flash-native-audio-preview-12-2025', 'gemini-3-live', 'gemini-3.1-flash-live', 'gemini-3.8-live',
+  'gemini-3.8-live-extended-thinking', 'gemini-3.5-live-translate'];
+const golden = {
+  gemini_api: { key: 'NN NN NN NN NN NN NN NN NN FF', none: 'NN NN NN NN NN NN NN NN NN --' },
+  vertex: { key: 'NF NF NF NF NF NF NF NF NF FF', none: 'N- N- N- N- N- N- N- N- N- --' },
+};
+
+for (const [backend, wanted] of Object.entries(golden))
+  for (const [key, expected] of Object.entries(wanted))
+    test(`the choice of every profile: ${backend}, ${key === 'key' ? 'with a key' : 'never a function'}`, { timeout: 120000 }, async (t) => {
+      const sim = await simulate();
+      t.after(() => sim.stop());
+      const agents = {};
+      for (const [i, model] of models.entries())
+        for (const more of ['', '\n  - name: calculator'])
+          agents[`a${i}${more ? 'x' : ''}`] = `name: helper\nmodel: ${model}\ninstruction: Help.\ntools:\n  - name: google_search${more}\n`;
+      const place = makePlace({ agents, settings: `default_agent: a0\nplugins:\n  gemini_live: {vertex: ${backend === 'vertex'}}\n  google_search: {vertex: ${
+        backend === 'vertex'}, mode: ${key === 'key' ? 'auto' : 'native'}}\n` });
+      t.after(() => place.remove());
+      const server = await startServer(t, {
+        place, env: { GOOGLE_API_KEY: 'k', [backend === 'vertex' ? 'GOOGLE_VERTEX_BASE_URL' : 'GOOGLE_GEMINI_BASE_URL']: sim.url },
+      });
+      const found = [];
+      for (const i of models.keys()) {
+        let choice = '';
+        for (const agent of [`a${i}`, `a${i}x`]) {
+          const before = (await sim.sent()).filter((message) => message.setup).length;
+          const page = await Browser.open(server, `/ws/1?is_audio=false&agent=${agent}`);
+          const setups = await until(async () => {
+            const all = (await sim.sent()).filter((message) => message.setup);
+            return all.length > before && all;
+          }, () => `the setup of ${agent}`);
+          const has = tools(setups.at(-1).setup);
+          const functions = has.functions.filter((name) => name === 'google_search').length;
+          choice += has.native ? 'N' : functions ? 'F' : '-';
+          assert.ok(!(has.native && functions), 'never both');
+          if (backend === 'vertex') assert.ok(!(has.native && has.functions.length), 'Vertex AI refuses search beside functions');
+          page.close();
+          await page.closed();
+        }
+        found.push(choice);
+      }
+      assert.equal(found.join(' '), expected);
+      const warned = server.err.includes('refuses its own google_search beside functions');
+      assert.equal(warned, expected.includes('N-'));
+      await server.stop();
+    });

@@ -67,11 +67,11 @@ async function newTalk(talk, ask) {
 async function changeTools(talk) {
   assert.equal((await talk.call('fx_ask')).text,
     JSON.stringify({ ping: 'answered', 'sampling/createMessage': -32601, 'elicitation/create': -32601, 'roots/list': -32601 }));
-  assert.deepEqual(await offered(talk), ['fx_slow', 'fx_ask', 'fx_learn', 'fx_unlearn', 'fx_step']);
+  assert.deepEqual(await offered(talk), ['fx_slow', 'fx_ask', 'fx_learn', 'fx_unlearn', 'fx_step', 'fx_cut']);
   await talk.call('fx_learn', { name: 'dance' });
   await told(talk, 'fx: its tools are offered');
   assert.match(await newTalk(talk, 'tool fx_dance {}'), /this is dance/);
-  assert.deepEqual(await offered(talk), ['fx_slow', 'fx_ask', 'fx_learn', 'fx_unlearn', 'fx_step', 'fx_dance']);
+  assert.deepEqual(await offered(talk), ['fx_slow', 'fx_ask', 'fx_learn', 'fx_unlearn', 'fx_step', 'fx_cut', 'fx_dance']);
 }
 
 async function cancelCall(talk, fx) {
@@ -119,7 +119,7 @@ test('a server that is not there at the start is offered when it is', { timeout:
   await fx.listen();
   await told(talk, 'fx: its tools are offered');
   await newTalk(talk, 'hello');
-  assert.deepEqual(await offered(talk), ['fx_slow', 'fx_ask', 'fx_learn', 'fx_unlearn', 'fx_step']);
+  assert.deepEqual(await offered(talk), ['fx_slow', 'fx_ask', 'fx_learn', 'fx_unlearn', 'fx_step', 'fx_cut']);
   await talk.end();
 });
 
@@ -150,6 +150,15 @@ test('over HTTP: progress is shown while the call runs', { timeout: 120000 }, as
   assert.deepEqual(frames.filter((frame) => frame.tool?.state === 'progress').map((frame) => frame.tool.text), ['step 1', 'step 2']);
   page.close();
   await page.closed();
+  await talk.end();
+});
+
+test('over HTTP: the answer to a call whose stream ended before it', { timeout: 120000 }, async (t) => {
+  const fx = new Fixture(t);
+  const talk = await start(t, await fx.listen());
+  assert.equal((await talk.call('fx_cut')).text, 'after the cut');
+  assert.ok(fx.happened().some((one) => one.GET && one.last), 'asked for with the id of the last event');
+  assert.equal(fx.happened().filter((one) => one.call === 'cut').length, 1);
   await talk.end();
 });
 
@@ -210,7 +219,7 @@ tools:
   const talk = await startTools(t, { agent, env: { FX_TOKEN: 'Bearer SECRET-TOKEN' } });
   assert.match((await talk.call('near_step')).text, /done/);
   assert.match((await talk.call('step')).text, /done/);
-  assert.deepEqual(await offered(talk), ['near_learn', 'near_step', 'slow', 'ask', 'learn', 'unlearn', 'step']);
+  assert.deepEqual(await offered(talk), ['near_learn', 'near_step', 'slow', 'ask', 'learn', 'unlearn', 'step', 'cut']);
   assert.ok(fx.happened().filter((one) => one.POST).every((one) => one.authorization === 'Bearer SECRET-TOKEN'));
   assert.match((await talk.call('near_slow')).error, /no tool with that name/);
   await talk.end();

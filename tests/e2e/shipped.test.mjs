@@ -1,8 +1,11 @@
-// Every plugin that is shipped, each in a process of its own: one tool of each is called there.
+// Every plugin that is shipped: it works in a process of its own, and its README and manifest are complete.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import path from 'node:path';
 import { test } from 'node:test';
+import { build, root, run } from './lib/faults.mjs';
 import { startEverything } from './lib/mcp_server.mjs';
 import { startTools } from './lib/tools.mjs';
 
@@ -53,3 +56,27 @@ test('each works in a process of its own', { timeout: 240000 }, async (t) => {
     assert.match(talk.server.err, new RegExp(`${name}: version \\S+ is offered to new conversations, from process`));
   await talk.end();
 });
+
+const inspect = async (name) => JSON.parse((await run(['plugin', 'inspect', '--json', path.join(build, 'plugins', `${name}.so`)])).out);
+
+// Names of all settings, those in objects and lists as well.
+function settingsOf(schema) {
+  if (!schema) return [];
+  return [...Object.entries(schema.properties ?? {}).flatMap(([name, one]) => [name, ...settingsOf(one)]), ...settingsOf(schema.items)];
+}
+
+for (const name of shipped)
+  test(`${name}: its README tells every tool and setting, and its manifest is whole`, async () => {
+    const described = await inspect(name);
+    const manifest = described.manifest ?? described;
+    const readme = readFileSync(path.join(root, 'plugins', name, 'README.md'), 'utf8');
+    assert.ok(manifest.version && manifest.description && manifest.licence);
+    for (const tool of manifest.tools ?? []) {
+      assert.ok(readme.includes(`\`${tool.name}\``) || readme.includes(`- name: ${tool.name}\n`), `tool ${tool.name}`);
+      assert.ok(tool.description.length > 10);
+    }
+    for (const key of settingsOf(manifest.config))
+      assert.ok(readme.includes(`\`${key}\``) || new RegExp(`^[ -]*${key}:`, 'm').test(readme), `setting ${key}`);
+    assert.match(readme, /```yaml\n/);
+    assert.match(readFileSync(path.join(root, 'README.md'), 'utf8'), new RegExp(`\\(plugins/${name}\\)`));
+  });

@@ -22,7 +22,7 @@ function make() {
   const server = new Server({ name: 'fixture', version: '1' }, { capabilities: { tools: { listChanged: true }, logging: {} } });
   const any = { type: 'object', properties: { name: { type: 'string' } } };
   server.setRequestHandler(ListToolsRequestSchema, () => ({
-    tools: ['slow', 'ask', 'learn', 'unlearn', 'step', ...later()].map((name) => ({ name, description: `Does ${name}.`, inputSchema: any })),
+    tools: ['slow', 'ask', 'learn', 'unlearn', 'step', 'cut', ...later()].map((name) => ({ name, description: `Does ${name}.`, inputSchema: any })),
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const { name, arguments: args } = params;
@@ -38,6 +38,11 @@ function make() {
         answers[method] = await extra.sendRequest({ method, params: {} }, ResultSchema, { timeout: 10000 })
           .then(() => 'answered', (error) => error.code ?? String(error));
       return text(JSON.stringify(answers));
+    }
+    if (name === 'cut') { // the stream that would bring the answer ends first
+      extra.closeSSEStream?.();
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      return text('after the cut');
     }
     if (name === 'step') {
       for (const at of [1, 2])
