@@ -32,6 +32,8 @@
 
 #define SUMMARY "Serves the web client and its WebSocket protocols until SIGTERM or SIGINT."
 #define END_MS 2000        /* for sessions to end */
+#define PING_MS 20000      /* of silence; then the client is asked whether it is there */
+#define HANGUP_MS 45000
 #define HOOK_THREADS 4
 #define HOOK_JOBS 1000
 #define POOL_END_MS 500    /* for tools to end */
@@ -273,6 +275,8 @@ static void fill_options(struct server *server)
                                             .max_control_messages = config->limits.client_control_messages,
                                             .max_audio_bytes = config->limits.client_audio_bytes,
                                             .stall_ms = config->limits.client_stall_ms,
+                                            .ping_ms = PING_MS,
+                                            .hangup_ms = HANGUP_MS,
                                             .on_upgrade = ws_route_on_upgrade,
                                             .on_open = link_on_open,
                                             .on_message = link_on_message,

@@ -44,6 +44,9 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_RECEIVE:
         step_begin(STEP_client_message);
         return ws_server_on_receive(wsi, in, len);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        ws_server_on_pong(wsi);
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         step_begin(STEP_client_writable);
         return ws_server_on_writeable(wsi);

@@ -39,8 +39,6 @@
 #define HANDSHAKE_SECONDS 10u
 #define KEEPALIVE_SECONDS 30
 #define MAX_FDS           65536u
-#define PING_SECONDS      20
-#define HANGUP_SECONDS    45
 
 struct shard {
     struct shard_options options;
@@ -80,8 +78,9 @@ struct shard {
 
 static _Thread_local struct shard *self;
 
-static const lws_retry_bo_t keepalive = {.secs_since_valid_ping = PING_SECONDS,
-                                         .secs_since_valid_hangup = HANGUP_SECONDS};
+/* Silence is ws_server's business. libwebsockets keeps its deadlines in one sorted list: with 10,000 clients each
+ * ping would walk through all of them. */
+static const lws_retry_bo_t no_keepalive = {.secs_since_valid_ping = 0};
 
 /* ---- what others ask
  * ------------------------------------------------------------------------------- */
@@ -372,7 +371,7 @@ static enum antiphon_status create_lws(struct shard *shard)
     info.vhost_name = "antiphon";
     info.alpn = "http/1.1"; /* HTTP/2 stays off: CVE-2026-19773 */
     info.keepalive_timeout = KEEPALIVE_SECONDS;
-    info.retry_and_idle_policy = &keepalive;
+    info.retry_and_idle_policy = &no_keepalive;
     shard->vhost = lws_create_vhost(shard->lws, &info);
     if (!shard->vhost)
         return err_set(shard->err, ANTIPHON_EINTERNAL, "cannot create the server's virtual host");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <uv.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -57,6 +58,8 @@ struct ws_conn { /* [shard] */
     unsigned control_messages;
     struct timer timer; /* stall, or the bound of a flush before the close */
     uint64_t acked;     /* when the timer was armed for a stall */
+    struct timer silence;
+    uint64_t heard_ms;  /* of the loop's clock: when anything came last */
     int close_code;
     unsigned char close_reason[MAX_REASON_BYTES];
     size_t close_reason_len;
@@ -237,6 +240,7 @@ static void conn_kill(struct ws_conn *conn, int code)
     }
     out_clear(conn);
     timer_stop(conn->server->shard, &conn->timer);
+    timer_stop(conn->server->shard, &conn->silence);
     if (!conn->dead && conn->wsi)
         shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
     conn->dead = true;
@@ -448,6 +452,43 @@ refuse:
     return -1;
 }
 
+static void heard(struct ws_conn *conn)
+{
+    conn->heard_ms = uv_now(shard_loop(conn->server->shard));
+}
+
+static void on_silence(void *ctx)
+{
+    struct ws_conn *conn = ctx;
+    uint32_t ping_ms = conn->server->options->ping_ms, hangup_ms = conn->server->options->hangup_ms;
+    uint64_t quiet = uv_now(shard_loop(conn->server->shard)) - conn->heard_ms, next = ping_ms;
+    unsigned char ping[LWS_PRE + 1] = {[LWS_PRE] = '?'}; /* of an empty pong libwebsockets does not tell (4.1.6) */
+
+    if (quiet >= hangup_ms) {
+        conn_kill(conn, 1006);
+        return;
+    }
+    if (quiet < ping_ms)
+        next = ping_ms - quiet;
+    else if (hangup_ms - quiet < next)
+        next = hangup_ms - quiet;
+    /* Behind what waits for the socket it would come too late, and a client that takes nothing is on_stall()'s. */
+    if (quiet >= ping_ms && !conn->first && !conn->close_sent && may_write(conn, 3) &&
+        lws_write(conn->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0) {
+        conn_kill(conn, 1006);
+        return;
+    }
+    timer_start(conn->server->shard, &conn->silence, next, on_silence, conn);
+}
+
+void ws_server_on_pong(struct lws *wsi)
+{
+    struct ws_conn *conn = conn_of(wsi);
+
+    if (conn)
+        heard(conn);
+}
+
 int ws_server_on_established(struct lws *wsi)
 {
     struct ws_conn *conn = conn_of(wsi);
@@ -460,6 +501,9 @@ int ws_server_on_established(struct lws *wsi)
     count_awake(conn);
     if (!timer_active(&conn->server->idle_timer))
         timer_start(conn->server->shard, &conn->server->idle_timer, IDLE_MS, on_idle_window, conn->server);
+    heard(conn);
+    if (conn->server->options->hangup_ms)
+        timer_start(conn->server->shard, &conn->silence, conn->server->options->ping_ms, on_silence, conn);
     conn->server->options->on_open(conn->ctx, conn);
     return 0;
 }
@@ -479,6 +523,7 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
 
     if (!conn || conn->closing)
         return conn ? 0 : -1;
+    heard(conn);
     if (len > conn->server->options->max_message - (conn->in_pieces ? conn->message.len : 0)) {
         ws_conn_close(conn, 1009, "message too big");
         return 0;
@@ -577,6 +622,7 @@ void ws_server_on_closed(struct lws *wsi)
     if (conn->window == server->window)
         server->awake--;
     timer_stop(server->shard, &conn->timer);
+    timer_stop(server->shard, &conn->silence);
     server->options->on_close(conn->ctx, conn->wsi ? conn : NULL,
                               conn->closing ? conn->close_code : 1006);
     slots_remove(server->conns, conn->handle);

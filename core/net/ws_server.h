@@ -41,6 +41,8 @@ struct ws_server_options {
     uint32_t max_control_bytes, max_control_messages; /* beyond: close 1013 */
     uint32_t max_audio_bytes;                         /* beyond: oldest dropped and counted */
     uint32_t stall_ms; /* a client that takes nothing for so long is dropped (1013) */
+    uint32_t ping_ms;   /* a client that is silent for so long is pinged */
+    uint32_t hangup_ms; /* and dropped (1006) if nothing comes of it for so long; 0: neither */
     /* 0 accepts, else the HTTP status (400, 403, 404, 503) of the refusal, whose body is empty.
      * *conn_ctx is handed to the other callbacks (and on_close() is called for every accepted
      * upgrade). */
@@ -92,6 +94,7 @@ void ws_server_close_all(struct ws_server *server, int code, const char *reason)
 int ws_server_on_upgrade(struct lws *wsi);
 int ws_server_on_established(struct lws *wsi);
 int ws_server_on_receive(struct lws *wsi, const char *data, size_t len);
+void ws_server_on_pong(struct lws *wsi);
 int ws_server_on_writeable(struct lws *wsi);
 int ws_server_on_peer_close(struct lws *wsi, const void *payload, size_t len);
 void ws_server_on_closed(struct lws *wsi);

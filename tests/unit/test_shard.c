@@ -690,6 +690,37 @@ static void test_stall(void **state)
     close(fd);
 }
 
+static int set_up_silence(void **state)
+{
+    ws_options.ping_ms = 100;
+    ws_options.hangup_ms = 250;
+    return set_up(state);
+}
+
+static int tear_down_silence(void **state)
+{
+    ws_options.ping_ms = ws_options.hangup_ms = 0;
+    return tear_down(state);
+}
+
+/* Silence is asked about; whoever answers stays, whoever does not goes. */
+static void test_silence(void **state)
+{
+    char data[256];
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 0);
+
+    (void)state;
+    for (int i = 0; i < 5; i++) { /* twice as long as a client may be silent */
+        assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x89);
+        kit_ws_send(fd, 0x8a, data, len);
+    }
+    assert_int_equal(closed, 0);
+    KIT_WAIT(closed == 1);
+    assert_int_equal(last_close_code, 1006);
+    close(fd);
+}
+
 /* What is queued when the server stops still arrives, then 1001. */
 static void test_stop_flushes(void **state)
 {
@@ -770,6 +801,7 @@ int main(void)
         SHARDED(test_drop_audio),
         SHARDED(test_control_bound),
         cmocka_unit_test_setup_teardown(test_stall, set_up_impatient, tear_down),
+        cmocka_unit_test_setup_teardown(test_silence, set_up_silence, tear_down_silence),
         cmocka_unit_test_setup(test_stop_flushes, set_up),
         SHARDED(test_stop_accepting),
         SHARDED(test_port_in_use),
