@@ -70,6 +70,7 @@ struct shard {
     struct resolver *resolver;
     struct upstream_pool *pool;
     struct timer stop_timer;
+    bool behind;
     bool stopping;
     bool started; /* on_start() was called */
     bool leaked;  /* the loop could not be closed */
@@ -84,6 +85,16 @@ static const lws_retry_bo_t no_keepalive = {.secs_since_valid_ping = 0};
 
 /* ---- what others ask
  * ------------------------------------------------------------------------------- */
+
+bool shard_behind(const struct shard *shard)
+{
+    return shard->behind;
+}
+
+void shard_set_behind(struct shard *shard, bool behind)
+{
+    shard->behind = behind;
+}
 
 unsigned shard_index(const struct shard *shard)
 {

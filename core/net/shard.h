@@ -55,6 +55,10 @@ struct shard *shard_self(void);
 /* [shard] */
 void *shard_user(const struct shard *shard);
 uv_loop_t *shard_loop(struct shard *shard);
+/* Whether the message from the model that is being handled has others right behind it: one of them may say that what
+ * was said before is not to be heard. Audio for clients is queued then rather than written, so that it can be dropped. */
+bool shard_behind(const struct shard *shard);
+void shard_set_behind(struct shard *shard, bool behind);
 struct lws_context *shard_lws(struct shard *shard);
 
 /* ---- for net/ only

@@ -11,7 +11,9 @@
 #include "net/upstream_pool.h"
 #include "base/banned.h"
 
-#define READS_PER_WAKE   8 /* then the others get their turn */
+#define READS_PER_WAKE   64           /* then the others get their turn; */
+#define BYTES_PER_WAKE   (256u * 1024) /* or after so much */
+#define BURST_BYTES      16384u        /* after so much it is looked for more, whatever the stream says */
 #define BROKEN_PIPE_MS   200u
 #define MAX_REASON_BYTES 123u
 
@@ -305,7 +307,8 @@ static void on_bad_frame(struct upstream *upstream, const struct ws_frame_item *
     upstream_fail(upstream, item->status, code, 0, item->why);
 }
 
-void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
+/* more: the stream has more to be read at once. */
+static void feed(struct upstream *upstream, const char *data, size_t len, bool more)
 {
     while (!upstream->dead) {
         size_t used;
@@ -320,7 +323,9 @@ void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
             metrics_add(METRIC_upstream_bytes_in, item.len);
             step_begin(STEP_model_message);
             step_mark(STEP_plugin_message);
+            shard_set_behind(upstream->shard, more || len > 0);
             upstream->handlers.on_message(upstream->ctx, item.data, item.len);
+            shard_set_behind(upstream->shard, false);
             break;
         case WS_FRAME_CONTROL:
             on_control(upstream, &item);
@@ -332,11 +337,18 @@ void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
     }
 }
 
+void upstream_io_feed(struct upstream *upstream, const char *data, size_t len)
+{
+    feed(upstream, data, len, false);
+}
+
 void upstream_io_read(struct upstream *upstream)
 {
     struct upstream_pool *pool = shard_upstream_pool(upstream->shard);
+    size_t bytes = 0;
 
-    for (int i = 0; i < READS_PER_WAKE; i++) {
+    for (int i = 0; i < READS_PER_WAKE && bytes < BYTES_PER_WAKE; i++) {
+        bool more;
         ssize_t n = stream_read(&upstream->stream, pool->read, sizeof(pool->read));
         if (n == STREAM_AGAIN)
             return;
@@ -350,8 +362,10 @@ void upstream_io_read(struct upstream *upstream)
                           stream_error(&upstream->stream));
             return;
         }
-        upstream_io_feed(upstream, pool->read, (size_t)n);
-        if (upstream->dead || !stream_has_more(&upstream->stream, (size_t)n, sizeof(pool->read)))
+        bytes += (size_t)n;
+        more = bytes >= BURST_BYTES || stream_has_more(&upstream->stream, (size_t)n, sizeof(pool->read));
+        feed(upstream, pool->read, (size_t)n, more);
+        if (upstream->dead || !more)
             return;
     }
     stream_read_again(&upstream->stream);

@@ -347,6 +347,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
     struct ws_out *out;
     uint64_t came_us = message.kind == WS_AUDIO ? step_arrival(STEP_model_message) : 0;
     unsigned char *direct = conn->server->direct + LWS_PRE;
+    bool later = message.kind == WS_AUDIO && shard_behind(conn->server->shard);
     size_t len = 0;
 
     if (conn->closing || !conn->wsi)
@@ -356,7 +357,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
             return ANTIPHON_ETOOBIG;
         len += parts[i].len;
     }
-    if (!conn->first && len <= DIRECT_BYTES && may_write(conn, len)) {
+    if (!conn->first && !later && len <= DIRECT_BYTES && may_write(conn, len)) {
         join(parts, n, direct);
         if (!write_message(conn, message.binary, direct, len, came_us))
             conn_kill(conn, 1006);
@@ -367,7 +368,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
         return ANTIPHON_ENOMEM;
     *out = (struct ws_out){.kind = message.kind, .binary = message.binary, .len = len, .came_us = came_us};
     join(parts, n, out->data + LWS_PRE);
-    if (conn->first || !may_write(conn, len))
+    if (conn->first || later || !may_write(conn, len))
         return out_queue(conn, out);
     if (!out_write(conn, out))
         conn_kill(conn, 1006);
@@ -574,7 +575,8 @@ int ws_server_on_writeable(struct lws *wsi)
     if (!conn || conn->dead)
         return -1;
     conn->credit = CREDIT_BYTES; /* it has just said so */
-    while (conn->first && (!moved || may_write(conn, conn->first->len))) {
+    /* Not more than that in one go: what comes from the model may make the rest worthless. */
+    while (conn->first && (!moved || (conn->credit >= conn->first->len && may_write(conn, conn->first->len)))) {
         out = out_pop(conn);
         moved = out_write(conn, out);
         free(out);

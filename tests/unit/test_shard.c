@@ -77,6 +77,15 @@ static void on_message(void *conn_ctx, struct ws_conn *conn, bool binary, const 
         flood(conn, WS_CONTROL, n, size);
         return;
     }
+    /* Audio that has something behind it, then what tells whether it is to be heard. */
+    if (sscanf(text, "behind %u", &n) == 1) {
+        shard_set_behind(shard_self(), true);
+        flood(conn, WS_AUDIO, n, 100);
+        shard_set_behind(shard_self(), false);
+        parts[0].len = parts[1].len = 0;
+    }
+    if (!strcmp(text, "behind 3, drop"))
+        memcpy(text, "drop", 5);
     if (!strcmp(text, "drop")) {
         char answer[32];
         snprintf(answer, sizeof(answer), "%u", ws_conn_drop_audio(conn));
@@ -654,6 +663,28 @@ static void test_drop_audio(void **state)
     free(data);
 }
 
+static void test_audio_behind_waits(void **state)
+{
+    unsigned n = 0;
+    char data[256];
+    size_t len;
+    int fd = kit_ws_connect(port, "/ws/1", 0);
+
+    (void)state;
+    kit_ws_send(fd, 0x81, "behind 3, drop", 14);
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x81); /* no audio before it */
+    assert_string_equal(data, "3");
+    kit_ws_send(fd, 0x81, "behind 400", 10); /* more than is written in one go */
+    for (unsigned i = 0; i < 400; i++) {
+        assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x82);
+        memcpy(&n, data, sizeof(n));
+        assert_int_equal(n, i);
+    }
+    assert_int_equal(kit_ws_recv(fd, data, sizeof(data), &len), 0x81);
+    assert_int_equal(len, 0);
+    close(fd);
+}
+
 static void test_control_bound(void **state)
 {
     char *data = malloc(100000);
@@ -799,6 +830,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_many, set_up_few, tear_down_few),
         SHARDED(test_audio_bound),
         SHARDED(test_drop_audio),
+        SHARDED(test_audio_behind_waits),
         SHARDED(test_control_bound),
         cmocka_unit_test_setup_teardown(test_stall, set_up_impatient, tear_down),
         cmocka_unit_test_setup_teardown(test_silence, set_up_silence, tear_down_silence),
