@@ -16,6 +16,7 @@
 #include "net/protocol.h"
 #include "net/shard.h"
 #include "net/tcp_progress.h"
+#include "net/ws_queue.h"
 #include "net/ws_upgrade.h"
 #include "base/banned.h"
 
@@ -29,17 +30,6 @@
 #define CREDIT_BYTES     16384u
 #define IDLE_MS          10000u /* a window in which sockets without a message are counted as idle */
 
-/* One message to the client. LWS_PRE bytes stay free in front of the payload for the frame header.
- */
-struct ws_out {
-    struct ws_out *next;
-    enum ws_kind kind;
-    bool binary;
-    size_t len;
-    uint64_t came_us;     /* when the audio in it came from the model, 0: unknown */
-    unsigned char data[]; /* LWS_PRE + len */
-};
-
 struct ws_conn { /* [shard] */
     struct protocol_state state;
     unsigned credit;          /* bytes that may be written without asking the socket */
@@ -51,11 +41,9 @@ struct ws_conn { /* [shard] */
     struct ws_server *server; /* borrowed */
     struct lws *wsi;          /* borrowed; NULL until established */
     void *ctx;                /* of the owner of the callbacks */
-    struct ws_out *first, **last; /* owned; what the socket did not take yet, in order */
+    struct ws_queue queue;    /* what the socket did not take yet */
     uint64_t handle;
     struct buf message;       /* a message that came in pieces */
-    size_t control_bytes, audio_bytes;
-    unsigned control_messages;
     struct timer timer; /* stall, or the bound of a flush before the close */
     uint64_t acked;     /* when the timer was armed for a stall */
     struct timer silence;
@@ -157,78 +145,6 @@ static void count_awake(struct ws_conn *conn)
     server->awake++;
 }
 
-/* ---- the queue to the client
- * ---------------------------------------------------------------------- */
-
-static void out_unaccount(struct ws_conn *conn, const struct ws_out *out)
-{
-    metrics_sub(METRIC_client_queue_messages, 1);
-    metrics_sub(METRIC_client_queue_bytes, out->len);
-    if (out->kind == WS_AUDIO) {
-        conn->audio_bytes -= out->len;
-    } else {
-        conn->control_bytes -= out->len;
-        conn->control_messages--;
-    }
-}
-
-static void out_append(struct ws_conn *conn, struct ws_out *out)
-{
-    metrics_add(METRIC_client_queue_messages, 1);
-    metrics_add(METRIC_client_queue_bytes, out->len);
-    if (out->kind == WS_AUDIO) {
-        conn->audio_bytes += out->len;
-    } else {
-        conn->control_bytes += out->len;
-        conn->control_messages++;
-    }
-    *conn->last = out;
-    conn->last = &out->next;
-}
-
-static struct ws_out *out_pop(struct ws_conn *conn)
-{
-    struct ws_out *out = conn->first;
-
-    if (!out)
-        return NULL;
-    conn->first = out->next;
-    if (!conn->first)
-        conn->last = &conn->first;
-    out_unaccount(conn, out);
-    return out;
-}
-
-/* Drops audio from the oldest on until at most keep bytes of it wait. */
-static unsigned out_drop_audio(struct ws_conn *conn, size_t keep)
-{
-    struct ws_out **at = &conn->first;
-    unsigned dropped = 0;
-
-    while (*at && conn->audio_bytes > keep) {
-        struct ws_out *out = *at;
-        if (out->kind != WS_AUDIO) {
-            at = &out->next;
-            continue;
-        }
-        *at = out->next;
-        if (!out->next)
-            conn->last = at;
-        out_unaccount(conn, out);
-        free(out);
-        dropped++;
-    }
-    return dropped;
-}
-
-static void out_clear(struct ws_conn *conn)
-{
-    struct ws_out *out;
-
-    while ((out = out_pop(conn)))
-        free(out);
-}
-
 /* Ends the socket whatever state libwebsockets is in: shutdown() makes it readable, and the event
  * loop then takes the normal way. Legal from anywhere, which closing through libwebsockets'
  * timeouts is not (they are not looked at until its next event). */
@@ -238,7 +154,7 @@ static void conn_kill(struct ws_conn *conn, int code)
         conn->closing = true;
         conn->close_code = code;
     }
-    out_clear(conn);
+    ws_queue_clear(&conn->queue);
     timer_stop(conn->server->shard, &conn->timer);
     timer_stop(conn->server->shard, &conn->silence);
     if (!conn->dead && conn->wsi)
@@ -311,21 +227,21 @@ static bool may_write(struct ws_conn *conn, size_t len)
 static enum antiphon_status out_queue(struct ws_conn *conn, struct ws_out *out)
 {
     const struct ws_server_options *options = conn->server->options;
-    bool idle = !conn->first;
+    bool idle = !conn->queue.first;
 
     if (out->kind == WS_AUDIO) {
         size_t room = out->len < options->max_audio_bytes ? options->max_audio_bytes - out->len : 0;
-        metrics_add(METRIC_client_audio_dropped, out_drop_audio(conn, room));
-    } else if (conn->control_messages &&
-               (conn->control_bytes + out->len > options->max_control_bytes ||
-                conn->control_messages >= options->max_control_messages)) {
+        metrics_add(METRIC_client_audio_dropped, ws_queue_drop_audio(&conn->queue, room));
+    } else if (conn->queue.control_messages &&
+               (conn->queue.control_bytes + out->len > options->max_control_bytes ||
+                conn->queue.control_messages >= options->max_control_messages)) {
         free(out);
         metrics_add(METRIC_client_overflows, 1);
         log_info("ws", "client reads too slowly, closed");
         ws_conn_close(conn, 1013, "reading too slowly");
         return ANTIPHON_EBUSY;
     }
-    out_append(conn, out);
+    ws_queue_append(&conn->queue, out);
     if (idle)
         arm_stall(conn);
     lws_callback_on_writable(conn->wsi);
@@ -357,7 +273,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
             return ANTIPHON_ETOOBIG;
         len += parts[i].len;
     }
-    if (!conn->first && !later && len <= DIRECT_BYTES && may_write(conn, len)) {
+    if (!conn->queue.first && !later && len <= DIRECT_BYTES && may_write(conn, len)) {
         join(parts, n, direct);
         if (!write_message(conn, message.binary, direct, len, came_us))
             conn_kill(conn, 1006);
@@ -368,7 +284,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
         return ANTIPHON_ENOMEM;
     *out = (struct ws_out){.kind = message.kind, .binary = message.binary, .len = len, .came_us = came_us};
     join(parts, n, out->data + LWS_PRE);
-    if (conn->first || later || !may_write(conn, len))
+    if (conn->queue.first || later || !may_write(conn, len))
         return out_queue(conn, out);
     if (!out_write(conn, out))
         conn_kill(conn, 1006);
@@ -378,7 +294,7 @@ enum antiphon_status ws_conn_send(struct ws_conn *conn, struct ws_message messag
 
 unsigned ws_conn_drop_audio(struct ws_conn *conn)
 {
-    return out_drop_audio(conn, 0);
+    return ws_queue_drop_audio(&conn->queue, 0);
 }
 
 void ws_conn_close(struct ws_conn *conn, int code, const char *reason)
@@ -437,7 +353,7 @@ int ws_server_on_upgrade(struct lws *wsi)
         goto refuse;
     conn->state.kind = PROTOCOL_WS;
     conn->server = server;
-    conn->last = &conn->first;
+    ws_queue_init(&conn->queue);
     buf_init(&conn->message, options->max_message);
     status = options->on_upgrade(options->ctx, server->shard, &request.upgrade, &conn->ctx);
     if (status) {
@@ -474,7 +390,7 @@ static void on_silence(void *ctx)
     else if (hangup_ms - quiet < next)
         next = hangup_ms - quiet;
     /* Behind what waits for the socket it would come too late, and a client that takes nothing is on_stall()'s. */
-    if (quiet >= ping_ms && !conn->first && !conn->close_sent && may_write(conn, 3) &&
+    if (quiet >= ping_ms && !conn->queue.first && !conn->close_sent && may_write(conn, 3) &&
         lws_write(conn->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0) {
         conn_kill(conn, 1006);
         return;
@@ -576,14 +492,14 @@ int ws_server_on_writeable(struct lws *wsi)
         return -1;
     conn->credit = CREDIT_BYTES; /* it has just said so */
     /* Not more than that in one go: what comes from the model may make the rest worthless. */
-    while (conn->first && (!moved || (conn->credit >= conn->first->len && may_write(conn, conn->first->len)))) {
-        out = out_pop(conn);
+    while (conn->queue.first && (!moved || (conn->credit >= conn->queue.first->len && may_write(conn, conn->queue.first->len)))) {
+        out = ws_queue_pop(&conn->queue);
         moved = out_write(conn, out);
         free(out);
         if (!moved)
             return -1;
     }
-    if (conn->first) {
+    if (conn->queue.first) {
         arm_stall(conn);
         lws_callback_on_writable(wsi);
         return 0;
@@ -606,7 +522,7 @@ int ws_server_on_peer_close(struct lws *wsi, const void *payload, size_t len)
         conn->closing = true;
         conn->close_code = len >= 2 ? code[0] << 8 | code[1] : 1005;
     }
-    out_clear(conn);
+    ws_queue_clear(&conn->queue);
     return 0; /* libwebsockets echoes it */
 }
 
@@ -628,7 +544,7 @@ void ws_server_on_closed(struct lws *wsi)
     server->options->on_close(conn->ctx, conn->wsi ? conn : NULL,
                               conn->closing ? conn->close_code : 1006);
     slots_remove(server->conns, conn->handle);
-    out_clear(conn);
+    ws_queue_clear(&conn->queue);
     buf_deinit(&conn->message);
     free(conn);
     shard_on_conn_gone(server->shard);
