@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "base/banned.h"
 
 #define FULL_MS 100 /* until a full pool is asked again */
@@ -163,7 +164,7 @@ enum antiphon_status alarms_new(struct pool *pool, struct alarms **alarms)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&made->changed, &attr);
     pthread_condattr_destroy(&attr);
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int code = pthread_create(&made->thread, NULL, run, made);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

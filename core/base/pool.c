@@ -1,4 +1,5 @@
 #include "base/pool.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -76,7 +77,7 @@ static enum antiphon_status start_workers(struct pool *pool, unsigned threads)
     enum antiphon_status status = ANTIPHON_OK;
 
     /* A new thread inherits the mask, so there is no moment in which a worker takes a signal. */
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&pool->lock);
     while (pool->threads < threads && !status) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "command/start_watch.h"
 #include "config/config_isolation.h"
 #include "config/mcp_toolset.h"
 #include "base/banned.h"
@@ -59,6 +60,17 @@ static bool has_failed(const struct assembly *assembly, const char *name)
     return false;
 }
 
+static enum antiphon_status load_here(struct assembly *assembly, const char *const *dirs, const char *name,
+                                      struct err *err)
+{
+    if (assembly->watch)
+        start_watch_plugin(assembly->watch, name);
+    enum antiphon_status status = registry_load(assembly->registry, dirs, name, plugin_config, assembly, err);
+    if (assembly->watch)
+        start_watch_plugin(assembly->watch, NULL);
+    return status;
+}
+
 enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char *name, struct report *report,
                                           bool *process, struct err *err)
 {
@@ -73,7 +85,7 @@ enum antiphon_status assembly_load_plugin(struct assembly *assembly, const char 
     if (!assembly->runner)
         *process = false;
     if (!*process)
-        return registry_load(assembly->registry, dirs, name, plugin_config, assembly, err);
+        return load_here(assembly, dirs, name, err);
     const struct isolate_limits limits = {.memory = (uint64_t)isolation.memory_mb << 20};
     return isolate_load(assembly->isolate, dirs, name, &limits, err);
 }

@@ -20,6 +20,7 @@ struct assembly {
     const char *runner;
     /* Set by the caller: a plugin that lives in a process of its own and fails is logged and does not stop the rest. */
     bool bears_failures;
+    struct start_watch *watch; /* borrowed; set by the caller: is told whose init() runs here; NULL: nobody is */
     bool lame;                 /* it came to that: agents may lack tools */
     struct report *report;     /* borrowed: where settings of plugins are complained about just now */
     char *failed[REGISTRY_MAX_PLUGINS]; /* names that were tried in vain, said once */

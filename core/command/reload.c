@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "config/config_isolation.h"
 #include "base/banned.h"
 
@@ -251,7 +252,7 @@ enum antiphon_status reload_start(struct assembly *assembly, struct reload **rel
     }
     watch_folders(made);
     each_name(made, remember);
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
     int rc = pthread_create(&made->thread, NULL, reload_main, made);
     pthread_sigmask(SIG_SETMASK, &was, NULL);

@@ -427,7 +427,7 @@ static int start_thread(struct http_client *client)
     sigset_t all, old;
     int fault;
 
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     fault = pthread_create(&client->thread, NULL, run, client);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

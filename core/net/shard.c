@@ -508,7 +508,7 @@ static int start_thread(struct shard *shard)
     sigset_t all, old;
     int fault;
 
-    sigfillset(&all);
+    thread_blocked(&all);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);

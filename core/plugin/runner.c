@@ -174,7 +174,7 @@ static void start_thread(void *(*run)(void *), const char *name)
     pthread_t thread;
     sigset_t all, was;
 
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
     if (pthread_create(&thread, NULL, run, &the_runner) != 0)
         _exit(RUNNER_EXIT_LOST);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "store/store_lock.h"
 #include "store/store_read.h"
 #include "store/store_sqlite.h"
@@ -239,7 +240,7 @@ static enum antiphon_status start_thread(struct store *store, pthread_t *thread,
                                          void *(*run)(void *), void *arg, struct err *err)
 {
     sigset_t all, before;
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&store->mutex);
     int code = pthread_create(thread, NULL, run, arg);
