@@ -17,10 +17,12 @@
 #include "base/log.h"
 #include "command/assembly.h"
 #include "command/command.h"
+#include "command/crash.h"
 #include "command/demo.h"
 #include "command/options.h"
 #include "command/reload.h"
 #include "command/services.h"
+#include "command/start_watch.h"
 #include "net/http_client.h"
 #include "net/listener.h"
 #include "net/static_files.h"
@@ -296,6 +298,21 @@ static enum antiphon_status start_demo(struct server *server, struct report *rep
     return err.status;
 }
 
+static enum antiphon_status load_plugins(struct server *server, struct report *report)
+{
+    struct start_watch watch;
+
+    crash_watch();
+    if (!start_watch_start(&watch))
+        server->assembly.watch = &watch;
+    enum antiphon_status status =
+        assembly_load_plugins(&server->assembly, services_table(server->services), report);
+    if (server->assembly.watch)
+        start_watch_stop(&watch);
+    server->assembly.watch = NULL;
+    return status;
+}
+
 static enum antiphon_status start(struct server *server, const struct config_flags *flags, struct report *report)
 {
     enum antiphon_status status;
@@ -322,7 +339,7 @@ static enum antiphon_status start(struct server *server, const struct config_fla
         goto out;
     server->assembly.bears_failures = true;
     server->assembly.runner = RUNNER_PROGRAM;
-    status = assembly_load_plugins(&server->assembly, services_table(server->services), report);
+    status = load_plugins(server, report);
     if (status)
         return status;
     fill_options(server);
@@ -347,6 +364,17 @@ static void leave_behind(void)
     _exit(EXIT_SUCCESS);
 }
 
+/* Those that a thread of the plugin's own has to finish: until it has, it uses the host. */
+static bool wait_for_calls(void)
+{
+    const struct timespec pause = {0, 5000000};
+    uint64_t until = clock_now_ms() + POOL_END_MS;
+
+    while (tool_jobs_open() > 0 && clock_now_ms() < until)
+        nanosleep(&pause, NULL);
+    return tool_jobs_open() == 0;
+}
+
 /* In this order: nobody new comes, conversations end and are saved, then what they stood on goes. */
 static void stop(struct server *server)
 {
@@ -365,6 +393,7 @@ static void stop(struct server *server)
         ended = pool_free(runtime->pool, POOL_END_MS);
     if (runtime->hooks)
         ended = pool_free(runtime->hooks, POOL_END_MS) && ended;
+    ended = wait_for_calls() && ended;
     tool_jobs_set_phase(TOOL_JOBS_CLOSED);
     if (runtime->store)
         store_close(runtime->store);
@@ -448,6 +477,7 @@ static int run(int argc, char **argv)
         (void)fprintf(stderr, "antiphon: cannot start\n%s", buf_text(&report.text));
     }
     stop(server);
+    crash_allow_exit();
     report_deinit(&report);
     free(server);
     return exit_code;

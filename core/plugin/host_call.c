@@ -24,7 +24,7 @@ void host_finish(const struct antiphon_host *h, struct antiphon_call *call,
     if (len > HOST_MAX_RESULT) {
         int n = snprintf(why, sizeof(why), "the result has %zu bytes, at most %zu are allowed", len,
                          HOST_MAX_RESULT);
-        log_warn(host->name, "a tool's result was replaced by an error: %s", why);
+        log_warn(host->name, "call %s: its result was replaced by an error: %s", call->tool, why);
         status = ANTIPHON_ETOOBIG;
         text = why;
         len = n < 0 ? 0 : (size_t)n;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "plugin/loader.h"
 #include "base/banned.h"
 
@@ -166,7 +167,7 @@ static enum antiphon_status start_thread(struct isolate *isolate)
     if (isolate->epoll < 0 || isolate->wake < 0 ||
         epoll_ctl(isolate->epoll, EPOLL_CTL_ADD, isolate->wake, &event) != 0)
         return ANTIPHON_EUNAVAILABLE;
-    sigfillset(&all);
+    thread_blocked(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
     int rc = pthread_create(&isolate->thread, NULL, isolate_main, isolate);
     pthread_sigmask(SIG_SETMASK, &was, NULL);
@@ -211,7 +212,7 @@ void isolate_stop(struct isolate *isolate)
     pthread_join(isolate->thread, NULL);
     isolate->stopped = true;
     for (struct isolate_gen *gen = isolate->gens; gen; gen = gen->next)
-        (void)isolate_call_fail_all(gen, "the server is ending");
+        isolate_call_fail_all(gen, "the server is ending", NULL, 0);
 }
 
 void isolate_free(struct isolate *isolate)

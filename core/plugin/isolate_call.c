@@ -214,10 +214,14 @@ void isolate_call_on_finish(struct isolate_gen *gen, const struct runner_message
 {
     const struct antiphon_host *h = host_table(gen->host);
     struct isolate_work *work = take(gen, message->number, true);
+    uint64_t now = clock_now_ms();
 
     if (!work)
         return;
     allow_messages(gen);
+    if (work->deadline_ms < now)
+        log_warn("plugin", "%s: call %s: ended %llu ms after its deadline", gen->name, work->call->tool,
+                 (unsigned long long)(now - work->deadline_ms));
     h->finish(h, work->call, message->status, message->text[0].data, message->text[0].len);
     free(work);
 }
@@ -276,12 +280,25 @@ void isolate_call_send_waiting(struct isolate_gen *gen)
     pthread_mutex_unlock(&gen->lock);
 }
 
-unsigned isolate_call_fail_all(struct isolate_gen *gen, const char *why)
+static void describe(const struct isolate_work *work, unsigned n, char *what, size_t size)
 {
-    unsigned n = 0;
+    if (n == 0)
+        (void)snprintf(what, size, "idle");
+    else if (n > 1)
+        (void)snprintf(what, size, "%u calls", n);
+    else if (work->call)
+        (void)snprintf(what, size, "call %s", work->call->tool);
+    else
+        (void)snprintf(what, size, "hook %s", work->hook->name);
+}
+
+void isolate_call_fail_all(struct isolate_gen *gen, const char *why, char *what, size_t size)
+{
 
     pthread_mutex_lock(&gen->lock);
     struct isolate_work *work = gen->work;
+    if (what)
+        describe(work, gen->n_work, what, size);
     gen->work = NULL;
     gen->n_work = 0;
     pthread_mutex_unlock(&gen->lock);
@@ -294,7 +311,5 @@ unsigned isolate_call_fail_all(struct isolate_gen *gen, const char *why)
             decide_failed(gen, work);
         free(work);
         work = next;
-        n++;
     }
-    return n;
 }

@@ -153,8 +153,8 @@ void isolate_call_on_finish(struct isolate_gen *gen, const struct runner_message
 void isolate_call_on_progress(struct isolate_gen *gen, const struct runner_message *message);
 void isolate_call_on_decide(struct isolate_gen *gen, const struct runner_message *message);
 void isolate_call_send_waiting(struct isolate_gen *gen);
-/* Answers all that is under way with an error; how many there were. */
-unsigned isolate_call_fail_all(struct isolate_gen *gen, const char *why);
+/* Answers all that is under way with an error. what, if it is not NULL: what that was, such as "call NAME" or "3 calls". */
+void isolate_call_fail_all(struct isolate_gen *gen, const char *why, char *what, size_t size);
 struct antiphon_call *isolate_call_find(struct isolate_gen *gen, uint64_t number);
 
 /* isolate_request.c; [plugins] */

@@ -331,14 +331,14 @@ static void give_up(struct isolate_gen *gen, const char *how)
     char why[ERR_MAX_TEXT];
 
     (void)snprintf(why, sizeof(why), "%s%.480s", gen->said ? "" : "init: its process ", how);
-    (void)isolate_call_fail_all(gen, why);
+    isolate_call_fail_all(gen, why, NULL, 0);
     close_image(gen); /* it will not be started again */
     set_state(gen, ISOLATE_BROKEN, why);
 }
 
 static void on_death(struct isolate_gen *gen, const char *how)
 {
-    char why[ERR_MAX_TEXT];
+    char why[ERR_MAX_TEXT], what[160];
     uint64_t now = clock_now_ms();
 
     if (!gen->registered) {
@@ -354,9 +354,9 @@ static void on_death(struct isolate_gen *gen, const char *how)
               wanted ? "" : how);
     if (gen->asked_to_end && !gen->ended)
         return; /* what has come meanwhile waits for the next process */
-    unsigned n = isolate_call_fail_all(gen, wanted ? "the plugin has ended" : why);
+    isolate_call_fail_all(gen, wanted ? "the plugin has ended" : why, what, sizeof(what));
     if (!wanted)
-        log_error("plugin", "%s: its process %s; %u calls were answered with an error%s%.*s", gen->name, how, n,
+        log_error("plugin", "%s: %s: its process %s%s%.*s", gen->name, what, how,
                   gen->last_words_len ? "; it said last: " : "", (int)gen->last_words_len, gen->last_words);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "plugin/host.h"
 #include "plugin/loader.h"
 #include "plugin/manifest_check.h"
@@ -301,6 +302,7 @@ static void adopt(struct registry *registry, struct loaded *loaded, const char *
     for (size_t i = 0; i < n_tools; i++) {
         tools[i].state = loaded->state;
         tools[i].users = &loaded->users;
+        tools[i].apart = loaded->apart;
     }
     for (size_t i = 0; i < n_models; i++)
         models[i].state = loaded->state;
@@ -346,8 +348,10 @@ static enum antiphon_status start(const struct registry *registry, struct loaded
     const struct err *fault = host_fault(loaded->host);
 
     host_begin(loaded->host);
+    thread_set_task(loaded->plugin.name, "init", "");
     enum antiphon_status status =
         loaded->plugin.init(host_table(loaded->host), json, &loaded->state, why, sizeof(why));
+    thread_set_task(NULL, NULL, NULL);
     host_end(loaded->host);
     bool running = status == ANTIPHON_OK;
     why[sizeof(why) - 1] = '\0';
@@ -468,6 +472,7 @@ enum antiphon_status registry_add(struct registry *registry, const struct regist
         loaded->plugin = *source->plugin;
         loaded->manifest = source->manifest;
         loaded->state = source->state;
+        loaded->apart = true;
         status = bring_up(registry, loaded, source->config, there ? name : NULL, err);
     }
     return status;

@@ -101,6 +101,7 @@ struct registry_tool {
     struct antiphon_tool tool;     /* full-size copy, all texts owned by the registry */
     const struct jschema *schema;  /* compiled params_schema or NULL */
     void *state;                   /* for invoke() and cancel() */
+    bool apart;                    /* in a process of its own, whose keeper says in the log when a call is late */
     bool retired;                  /* the registry's own: look-ups pass it over */
     atomic_uint *users;            /* likewise: how often tools of its plugin are held; NULL: nobody counts */
 };

@@ -12,6 +12,7 @@ struct loaded {
     struct manifest *manifest;     /* owned; NULL: it has none */
     struct secrets *secrets;       /* owned */
     void *state;                   /* the plugin's */
+    bool apart;                    /* of registry_add() */
     bool retired;                  /* a newer one of that name has taken its place */
     atomic_uint users;             /* holds of its tools */
 };

@@ -85,6 +85,7 @@ enum antiphon_status registry_set_tools(void *ctx, const char *plugin, struct re
         tools[i].plugin = loaded->plugin.name;
         tools[i].state = loaded->state;
         tools[i].users = &loaded->users;
+        tools[i].apart = loaded->apart;
         registry->tools[registry->n_tools++] = tools[i];
     }
     registry_unlock(registry);

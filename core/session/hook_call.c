@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/quarantine.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "base/banned.h"
 
@@ -113,13 +114,23 @@ void hook_call_decide(struct antiphon_check *check, enum antiphon_verdict verdic
 
 /* ---- the question ---------------------------------------------------------------------------------------- */
 
+static enum antiphon_status ask(struct hook_call *call)
+{
+    const struct registry_hook *hook = call->hook;
+
+    thread_set_task(hook->plugin, "hook", hook->hook.name);
+    enum antiphon_status status = hook->hook.run(hook->state, &call->check);
+    thread_set_task(NULL, NULL, NULL);
+    return status;
+}
+
 static void run_call(struct pool_job *pool, bool dropped)
 {
     struct hook_call *call = (struct hook_call *)((char *)pool - offsetof(struct hook_call, pool));
     enum antiphon_status status = ANTIPHON_ECANCELLED;
 
     if (!dropped && !(atomic_load(&call->left) && call->on_answer))
-        status = call->hook->hook.run(call->hook->state, &call->check);
+        status = ask(call);
     if (status && !atomic_exchange(&call->decided, true)) {
         atomic_fetch_sub(call->open, 1);
         deliver(call, status, ANTIPHON_PASS, "", 0);

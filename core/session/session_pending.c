@@ -187,7 +187,7 @@ void session_pending_expire(struct session *session, uint64_t now)
         struct tool_run *pending = &session->pending[i];
         if (!pending->id || !pending->deadline_ms || pending->deadline_ms > now)
             continue;
-        log_warn("tool", "session=%s tool=%s call=%s ran past its deadline", session->id, pending->name, pending->id);
+        session_log_late(session, pending);
         session_give_up_job(pending);
         pending->reason = "deadline";
         (void)tool_run_finish(pending, ANTIPHON_ETIMEOUT, text, sizeof(text) - 1);

@@ -41,9 +41,12 @@ enum antiphon_status session_plugin_publish(const struct antiphon_call *call, co
                                             const char *json, size_t len)
 {
     size_t size = len + strlen(call->call_id) + strlen(plugin) + strlen(name) + 4;
-    struct published *published = calloc(1, sizeof(*published) + size);
+    struct published *published = NULL;
     char *at;
 
+    if (!tool_job_may_show(call))
+        return ANTIPHON_EBUSY;
+    published = calloc(1, sizeof(*published) + size);
     if (!published)
         return ANTIPHON_ENOMEM;
     at = published->text;

@@ -270,6 +270,8 @@ void session_tell_tool(struct session *session, const struct tool_run *run, cons
 
 void session_tool_ended(struct session *session, struct tool_run *run); /* state and response are final */
 void session_give_up_job(struct tool_run *run);
+/* A plugin in a process of its own has a keeper that says it. */
+void session_log_late(const struct session *session, const struct tool_run *run);
 void session_take_delta(struct tool_run *run); /* from its job, before that is given up */
 
 void session_allow_tool(struct session *session, struct tool_run *run);

@@ -1,6 +1,7 @@
 /* session_tool_cancel - tool calls that end before their time: the model takes them back, the user interrupts or stops. What the
  * model did not take back itself it is told of. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "session/session_private.h"
 #include "session/tool_job.h"
 #include "base/banned.h"
@@ -16,6 +17,13 @@ static void abort_run(struct session *session, struct tool_run *run, const char 
     session_give_up_job(run);
     run->reason = reason;
     session_tool_ended(session, run);
+}
+
+void session_log_late(const struct session *session, const struct tool_run *run)
+{
+    if (!run->tool->apart)
+        log_warn("tool", "session=%s plugin=%s tool=%s call=%s ran past its deadline", session->id, run->tool->plugin,
+                 run->name, run->id);
 }
 
 static void undo(struct tool_run *run)

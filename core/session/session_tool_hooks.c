@@ -98,6 +98,9 @@ static void end(struct session *session, struct tool_run *run, enum antiphon_sta
 {
     (void)tool_run_finish(run, status, text, len);
     run->reason = run->state == TOOL_FAILED ? "error" : NULL;
+    if (run->state == TOOL_FAILED && !status) /* its response is our own sentence */
+        log_warn("tool", "session=%s plugin=%s tool=%s call=%s its result was refused: %s", session->id,
+                 run->tool->plugin, run->name, run->id, run->response);
     ended(session, run);
 }
 

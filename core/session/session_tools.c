@@ -360,7 +360,7 @@ static void late(struct session *session, struct tool_run *run)
     bool harmless = run->tool->tool.flags & ANTIPHON_TOOL_READ_ONLY;
     const char *text = harmless ? read_only : other;
 
-    log_warn("tool", "session=%s tool=%s call=%s ran past its deadline", session->id, run->name, run->id);
+    session_log_late(session, run);
     session_give_up_job(run);
     run->reason = "deadline";
     (void)tool_run_finish(run, ANTIPHON_ETIMEOUT, text, strlen(text));

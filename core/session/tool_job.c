@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/quarantine.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "base/banned.h"
 
@@ -119,6 +120,24 @@ void tool_jobs_set_phase(enum tool_jobs_phase phase)
     pthread_mutex_lock(&gate.mutex);
     gate.phase = phase;
     pthread_mutex_unlock(&gate.mutex);
+}
+
+/* ---- how many run ---- */
+
+static atomic_uint open_jobs; /* whose finish() is due */
+
+unsigned tool_jobs_open(void)
+{
+    return atomic_load(&open_jobs);
+}
+
+enum antiphon_status tool_job_submit(struct tool_job *job)
+{
+    atomic_fetch_add(&open_jobs, 1);
+    enum antiphon_status status = pool_submit(job->runtime->pool, &job->pool);
+    if (status)
+        atomic_fetch_sub(&open_jobs, 1);
+    return status;
 }
 
 void tool_job_journal(const struct tool_job *job, const struct store_call *call)
@@ -278,6 +297,7 @@ void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, co
     } else {
         deliver_result(job, status, text, len);
     }
+    atomic_fetch_sub(&open_jobs, 1);
     tool_job_unref(job);
 }
 
@@ -325,11 +345,36 @@ bool tool_job_cancelled(const struct antiphon_call *call)
     return atomic_load(&((struct tool_job *)(uintptr_t)job)->cancelled);
 }
 
+bool tool_job_may_show(const struct antiphon_call *call)
+{
+    struct tool_job *job = (struct tool_job *)(uintptr_t)call;
+    uint64_t now = clock_now_ms();
+    bool say = false;
+
+    pthread_mutex_lock(&job->mutex);
+    if (now >= job->shown_ms + 1000) {
+        job->shown_ms = now;
+        job->shown = 0;
+    }
+    bool may = job->shown < TOOL_JOB_MAX_SHOWN;
+    if (may) {
+        job->shown++;
+    } else {
+        say = !job->hidden;
+        job->hidden = true;
+    }
+    pthread_mutex_unlock(&job->mutex);
+    if (say && !job->tool->apart)
+        log_warn("tool", "plugin=%s tool=%s call=%s shows more than %d things in a second; the others are left out",
+                 job->tool->plugin, call->tool, call->call_id, TOOL_JOB_MAX_SHOWN);
+    return may;
+}
+
 void tool_job_progress(struct antiphon_call *call, const char *text, size_t len)
 {
     struct tool_job *job = (struct tool_job *)call;
 
-    if (atomic_load(&job->cancelled) || atomic_load(&job->finished))
+    if (atomic_load(&job->cancelled) || atomic_load(&job->finished) || !tool_job_may_show(call))
         return;
     job_deliver(job, true, ANTIPHON_OK, text, len < TOOL_JOB_MAX_PROGRESS ? len : TOOL_JOB_MAX_PROGRESS);
 }
@@ -351,8 +396,11 @@ static void run_job(struct pool_job *pool, bool dropped)
         job_fail(job, ANTIPHON_ETIMEOUT, "the tool was busy with another call until the deadline");
     } else {
         atomic_store(&job->running, true);
+        if (!job->tool->apart)
+            thread_set_task(job->tool->plugin, job->undo ? "undo" : "call", job->call.tool);
         status = job->undo ? job->tool->tool.undo(job->tool->state, &job->call)
                            : job->tool->tool.invoke(job->tool->state, &job->call);
+        thread_set_task(NULL, NULL, NULL);
         if (status)
             job_fail(job, status, status_name(status));
     }
@@ -363,7 +411,7 @@ enum antiphon_status tool_job_start(struct runtime *runtime, const struct tool_j
                                     tool_result_fn *on_result, struct tool_job **job)
 {
     struct tool_job *made = tool_job_new(runtime, options, on_result);
-    enum antiphon_status status = made ? pool_submit(runtime->pool, &made->pool) : ANTIPHON_ENOMEM;
+    enum antiphon_status status = made ? tool_job_submit(made) : ANTIPHON_ENOMEM;
 
     if (status) {
         tool_job_free(made);

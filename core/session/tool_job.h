@@ -12,6 +12,7 @@
 #include "session/tool_state.h"
 
 #define TOOL_JOB_MAX_PROGRESS 1024
+#define TOOL_JOB_MAX_SHOWN    20 /* lines of progress and events for the page in a second, of one call */
 
 struct tool_job;
 struct tool_job_options {
@@ -56,6 +57,8 @@ void tool_job_forget(struct tool_job *undo);
  * is written down any more. */
 enum tool_jobs_phase { TOOL_JOBS_OPEN, TOOL_JOBS_ENDING, TOOL_JOBS_CLOSED };
 void tool_jobs_set_phase(enum tool_jobs_phase phase);
+/* [any] Calls that their tools have not finished. */
+unsigned tool_jobs_open(void);
 
 /* [any] To the call's session, if it still lives and wants the call. Takes the message over. */
 void tool_job_post(const struct antiphon_call *call, struct session_message *message);
@@ -63,6 +66,10 @@ void tool_job_post(const struct antiphon_call *call, struct session_message *mes
 /* [any] Behind host->finish, cancelled, progress, receipt, state_get and state_set. */
 void tool_job_finish(struct antiphon_call *call, enum antiphon_status status, const char *text, size_t len);
 bool tool_job_cancelled(const struct antiphon_call *call);
+/* False: it has shown TOOL_JOB_MAX_SHOWN things within this second, which is said once in the log, if the
+ * plugin has no keeper of its own. tool_job_progress() asks
+ * itself, and drops what is too much. */
+bool tool_job_may_show(const struct antiphon_call *call);
 void tool_job_progress(struct antiphon_call *call, const char *text, size_t len);
 enum antiphon_status tool_job_receipt(struct antiphon_call *call, const char *json, size_t len);
 enum antiphon_status tool_job_state_get(const struct antiphon_call *call, const char *key, char *json, size_t size,

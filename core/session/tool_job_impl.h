@@ -19,8 +19,11 @@ struct tool_job {
     atomic_bool done;          /* what follows is known */
     atomic_bool undoing;       /* somebody saw to it */
     enum antiphon_status status;
-    pthread_mutex_t mutex;     /* guards receipt until done */
+    pthread_mutex_t mutex;     /* guards receipt until done, and what is shown */
     char *receipt;             /* owned; NULL: none */
+    uint64_t shown_ms;         /* under mutex, as shown and hidden: when the second began */
+    unsigned shown;            /* in this second */
+    bool hidden;               /* something was left out, and that was said */
     bool undo;                 /* this is a call of undo(); with: */
     struct tool_job *next;     /* under the lock of those that run */
     uint64_t undo_number, alarm;
@@ -38,6 +41,7 @@ struct tool_job *tool_job_new(struct runtime *runtime, const struct tool_job_opt
                               tool_result_fn *on_result); /* NULL: no memory */
 void tool_job_free(struct tool_job *job); /* one that was never handed out */
 void tool_job_unref(struct tool_job *job);
+enum antiphon_status tool_job_submit(struct tool_job *job) MUST_CHECK; /* to the pool; it is open until it has finished */
 void tool_job_send(struct tool_job *job, struct tool_result *result); /* takes result over */
 /* Puts it down under the call's row. */
 void tool_job_journal(const struct tool_job *job, const struct store_call *call);

@@ -143,7 +143,7 @@ void tool_job_undo(struct tool_job *undo)
              undo->call.call_id);
     if (tool_jobs_enter()) {
         watch(undo);
-        status = pool_submit(undo->runtime->pool, &undo->pool);
+        status = tool_job_submit(undo);
         if (status)
             (void)unwatch(undo, true);
         tool_jobs_leave();

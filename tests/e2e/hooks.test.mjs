@@ -205,7 +205,7 @@ test('a process that is killed in the middle of a check: a call is refused, a te
   assert.equal(said(await browser.until(done)), 'Heard: take your time');
   assert.ok(Date.now() - begun < 9000, 'nobody waited for the budget');
   assert.deepEqual(model.heard, ['call probe_state {"key":"k","hook":"slow"}', 'take your time']);
-  await until(() => /abi_probe: its process was killed by signal 9/.test(server.err));
+  await until(() => /abi_probe: hook \w+: its process was killed by signal 9/.test(server.err));
   await until(() => server.runners().length === 1);
   assert.equal(await browser.ask('the word is swordfish'), 'Heard: the word is *****');
   assert.deepEqual(await call(browser, { key: 'k', hook: 'refuse' }), { error: 'a hook says no' });

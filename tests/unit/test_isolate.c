@@ -264,6 +264,8 @@ static void test_what_ends_the_process_is_one_error(void **state)
     } ways[] = {{"segfault", "was killed by signal 11 (Segmentation fault)"},
                 {"abort", "was killed by signal 6 (Aborted)"},
                 {"exit", "called exit(0)"},
+                {"quit", "called exit(3)"},
+                {"babble", "broke the protocol: a packet of 10 bytes that does not fit"},
                 {"close_all", "lost its connection to the server"}};
     struct world *world = *state;
     char text[200];
@@ -286,6 +288,7 @@ static void test_what_takes_too_much_is_ended(void **state)
     } ways[] = {{"loop", "did not finish a call by its deadline"},
                 {"hang", "did not finish a call by its deadline"},
                 {"never", "did not finish a call by its deadline"},
+                {"stop", "did not finish a call by its deadline"},
                 {"flood", "floods its output"},
                 {"progress", "floods the server with messages"}};
     struct world *world = *state;
@@ -293,7 +296,7 @@ static void test_what_takes_too_much_is_ended(void **state)
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         load(world, "bad_calls");
         (void)pid_of_plugin(world);
-        bool late = i < 3;
+        bool late = i < 4;
         call(world, "misbehave", ways[i].how, late ? 200 : 30000);
         assert_int_equal(world->status, ANTIPHON_EINTERNAL);
         assert_non_null(strstr(world->text, ways[i].said));
@@ -379,14 +382,17 @@ static void test_what_a_process_survives(void **state)
 
 static void test_only_the_first_finish_counts(void **state)
 {
+    static const char *const ways[] = {"twice", "and_error", "twice_later"};
     struct world *world = *state;
 
     load(world, "bad_calls");
     int before = pid_of_plugin(world);
-    call(world, "misbehave", "twice", 5000);
-    assert_string_equal(world->text, "1");
-    assert_int_equal(pid_of_plugin(world), before); /* its answer comes behind a second result, if there were one */
-    assert_int_equal(world->results, 3);
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        call(world, "misbehave", ways[i], 5000);
+        assert_string_equal(world->text, "1");
+        assert_int_equal(pid_of_plugin(world), before); /* its answer comes behind a second result, if there were one */
+        assert_int_equal(world->results, 3 + 2 * i);
+    }
 }
 
 static void test_cancel_reaches_the_process(void **state)

@@ -234,6 +234,22 @@ static enum antiphon_status tell(void *state, struct antiphon_call *call)
     return ANTIPHON_OK;
 }
 
+static uint64_t told_ms; /* how long it took, under the kit's lock */
+
+static enum antiphon_status tell_and_tell(void *state, struct antiphon_call *call)
+{
+    uint64_t from = clock_now_ms();
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++)
+        tool_job_progress(call, "still at it", 11);
+    kit_lock();
+    told_ms = clock_now_ms() - from;
+    kit_unlock();
+    tool_job_finish(call, ANTIPHON_OK, "1", 1);
+    return ANTIPHON_OK;
+}
+
 static atomic_uint cancels;
 
 static void on_cancel(void *state, struct antiphon_call *call)
@@ -311,6 +327,42 @@ static void progress_is_told_before_the_result(void **unused)
     assert_true(results[1].progress);
     assert_int_equal(results[1].len, TOOL_JOB_MAX_PROGRESS);
     assert_false(results[2].progress);
+}
+
+static bool has_finished(void)
+{
+    return results_n > 0 && !results[results_n - 1].progress;
+}
+
+static void a_flood_of_progress_is_cut(void **unused)
+{
+    static const struct registry_tool tool = TOOL(tell_and_tell);
+
+    (void)unused;
+    begin();
+    release(start_job(&tool, 5, 20000));
+    KIT_WAIT(has_finished());
+    assert_true(results_n - 1 >= TOOL_JOB_MAX_SHOWN);
+    assert_true(results_n - 1 <= TOOL_JOB_MAX_SHOWN * (told_ms / 1000 + 1));
+}
+
+static void a_call_is_open_until_it_is_finished(void **unused)
+{
+    static const struct registry_tool tool = TOOL(hold);
+    unsigned before = tool_jobs_open();
+    struct antiphon_call *call;
+    struct tool_job *job;
+
+    (void)unused;
+    begin();
+    forget_held();
+    job = start_job(&tool, 1, 20000);
+    call = take_held(1);
+    assert_int_equal(tool_jobs_open(), before + 1);
+    cancel(job);
+    assert_int_equal(tool_jobs_open(), before + 1);
+    tool_job_finish(call, ANTIPHON_OK, "1", 1);
+    assert_int_equal(tool_jobs_open(), before);
 }
 
 /* ---- from other threads ---- */
@@ -571,6 +623,8 @@ int main(void)
         TEST(one_result_each),
         TEST(the_first_of_two_results_counts),
         TEST(progress_is_told_before_the_result),
+        TEST(a_flood_of_progress_is_cut),
+        TEST(a_call_is_open_until_it_is_finished),
         TEST(threads_race_to_finish),
         TEST(a_cancelled_call_tells_nothing_more),
         TEST(the_session_may_be_gone),

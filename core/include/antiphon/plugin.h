@@ -406,7 +406,8 @@ struct antiphon_host {
     void (*finish)(const struct antiphon_host *h, struct antiphon_call *call,
                    enum antiphon_status status, const char *text, size_t len);
     bool (*cancelled)(const struct antiphon_host *h, const struct antiphon_call *call);
-    /* Shown to the user while the call runs; text is UTF-8, at most 1 KiB. */
+    /* Shown to the user while the call runs; text is UTF-8, at most 1 KiB. More than 20 in a second
+     * of one call, events of publish() included, are dropped. */
     void (*progress)(const struct antiphon_host *h, struct antiphon_call *call, const char *text,
                      size_t len);
     /* What undo() will need; JSON object, at most 64 KiB. Kept with the call, a second one replaces
@@ -415,7 +416,8 @@ struct antiphon_host {
     enum antiphon_status (*receipt)(const struct antiphon_host *h, struct antiphon_call *call,
                                     const char *json, size_t len);
     /* An event for the page of the conversation, if one that understands it is open; else nothing
-     * happens. name: [a-z0-9_]{1,64}; json: a JSON value, at most 64 KiB. */
+     * happens. name: [a-z0-9_]{1,64}; json: a JSON value, at most 64 KiB. EBUSY: too many, see
+     * progress(). */
     enum antiphon_status (*publish)(const struct antiphon_host *h, struct antiphon_call *call,
                                     const char *name, const char *json, size_t len);
     /* State of the conversation. The key's prefix is its scope: none: this conversation, "user:":
