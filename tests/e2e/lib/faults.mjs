@@ -44,7 +44,7 @@ export async function simulate(scenario, ...args) {
 }
 
 // {sim, args, env, config, cwd, key}: sim is a live-sim or a base URL; config is the text of antiphon.yaml.
-export async function startServer({ sim, args = [], env = {}, config, cwd, key = 'k', stdio, store } = {}) {
+export async function startServer({ sim, args = [], env = {}, config, cwd, key = 'k', stdio, store, patienceMs } = {}) {
   const home = folder();
   const base = typeof sim === 'string' ? sim : sim?.url;
   const settings = { ...(key ? { GOOGLE_API_KEY: key } : {}), ...(base ? { GOOGLE_GEMINI_BASE_URL: base } : {}), ...env };
@@ -52,7 +52,7 @@ export async function startServer({ sim, args = [], env = {}, config, cwd, key =
   mkdirSync(path.join(home, 'data'));
   const database = store ?? path.join(home, 'data', 'antiphon.db');
   const server = await launch(['--shards', '2', '--store', `sqlite:${database}`, ...args], {
-    cwd: cwd ?? home, env: environment(home, settings), stdio,
+    cwd: cwd ?? home, env: environment(home, settings), stdio, patienceMs,
   }).catch((error) => {
     rmSync(home, { recursive: true, force: true });
     throw error;

@@ -51,7 +51,7 @@ export async function run(args, { env = {}, cwd, stdin = 'ignore', program = ant
 
 // Starts `antiphon serve ...`. Resolves once it listens, with {child, pid, url, host, out, err, exited}: what it has written so
 // far, and a promise of {code, signal}.
-export async function launch(args, { cwd, env, stdio = ['ignore', 'pipe', 'pipe'] }) {
+export async function launch(args, { cwd, env, stdio = ['ignore', 'pipe', 'pipe'], patienceMs }) {
   const child = spawn(antiphon, ['serve', '--port', '0', ...args], { cwd, env, stdio });
   const server = { child, pid: child.pid, out: '', err: '' };
   server.exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
@@ -64,7 +64,7 @@ export async function launch(args, { cwd, env, stdio = ['ignore', 'pipe', 'pipe'
         if (found) resolve(found[1]);
       });
       server.exited.then(({ code, signal }) => reject(new Error(`serve ended with ${code ?? signal}: ${server.err}`)));
-    }), () => `serve to listen\n${server.err}`);
+    }), () => `serve to listen\n${server.err}`, patienceMs);
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
