@@ -7,7 +7,7 @@ import { readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import {
-  NEVER_MS, SOON_MS, call, complaints, deadly, fatal, files, fixtures, harmless, isLate, makePlace, survived, unloadable, until,
+  NEVER_MS, SOON_MS, call, check, complaints, deadly, fatal, files, fixtures, harmless, isLate, makePlace, survived, unloadable, until,
   withBadCalls,
 } from './lib/bad_plugins.mjs';
 import { antiphon, environment, run, simulate, startServer } from './lib/faults.mjs';
@@ -18,10 +18,7 @@ async function row(server, [client, other], how, { told, line }) {
   const from = server.err.length;
   const said = () => complaints(server.err.slice(from), 'bad_calls');
   const response = await call(client, 'misbehave', { how });
-  for (const [key, value] of Object.entries(told)) {
-    if (value instanceof RegExp) assert.match(response[key], value, how);
-    else assert.deepEqual(response[key], value, `${how}: ${JSON.stringify(response)}`);
-  }
+  check(how, told, response);
   if (line) await until(() => said().some((one) => line.test(one)), () => `${how}: ${line}\n${server.err.slice(from)}`);
   assert.match(await other.ask('hello'), /You said: hello/);
   assert.ok((await call(client, 'behave')).pid > 0, `${how}: the next call works`);

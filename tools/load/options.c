@@ -34,7 +34,7 @@ static const char help_text[] =
     "  --connects R         connections a second while they come up (100)\n"
     "  --slow PERCENT       of the audio clients read slower than the audio comes (0)\n"
     "  --drop PERCENT       of the audio clients go away in mid-turn and come back (0)\n"
-    "  --warmup S           (3)    --seconds S the window (20)\n"
+    "  --warmup S           (3)    --seconds S the window (20); SIGTERM ends it early\n"
     "  --cycles N           all of it as often, with the same server; counts and latencies of all together, CPU "
     "and memory of the last, and memory after each (1)\n"
     "  --leave S            how long after all clients have left it is looked what they leave "

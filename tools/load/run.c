@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,14 @@ struct runner {
     struct result *result;
     char cert[128];
 };
+
+static volatile sig_atomic_t enough;
+
+static void on_enough(int number)
+{
+    (void)number;
+    enough = 1;
+}
 
 bool world_measures(const struct world *world, uint64_t due_ns)
 {
@@ -88,6 +97,8 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
     struct world *world = &runner->world;
     uint64_t spent = now_ns - runner->since, next = now_ns + TICK;
 
+    if (enough && runner->phase == MEASURING && now_ns < world->to_ns)
+        world->to_ns = now_ns;
     switch (runner->phase) {
     case COMING:
         if (now_ns >= runner->last_call &&
@@ -99,7 +110,7 @@ static void on_tick(struct timer *timer, uint64_t now_ns)
             enter(runner, MEASURING, now_ns);
         break;
     case MEASURING:
-        if (now_ns >= world->to_ns)
+        if (now_ns >= world->to_ns) /* what was due before counts */
             enter(runner, ENDING, now_ns);
         else if (world->to_ns - now_ns < TICK)
             next = world->to_ns;
@@ -226,6 +237,7 @@ static bool measure(struct runner *runner, char *why, size_t why_size)
     struct world *world = &runner->world;
     struct result *result = runner->result;
 
+    (void)signal(SIGTERM, on_enough);
     sample(runner, &result->empty);
     result->start_ns = runner->child.start_ns;
     for (unsigned i = 0; i < world->options->cycles; i++) {

@@ -1,5 +1,6 @@
 // What tests/fixtures/plugins/bad_calls can do wrong, what the model is told, and the one line that is said. docs/plugins.md has
 // the same table for people.
+import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, folder, simulate, startServer } from './faults.mjs';
@@ -136,6 +137,14 @@ export async function withBadCalls(t, isolation, deadlineMs) {
 // Calls the tool; what the model was told.
 export async function call(client, tool, args = {}) {
   return JSON.parse(/^Tool said: (.*)$/s.exec(await client.ask(`tool ${tool} ${JSON.stringify(args)}`))[1]);
+}
+
+// Whether the model was told that.
+export function check(how, told, response) {
+  for (const [key, value] of Object.entries(told)) {
+    if (value instanceof RegExp) assert.match(response[key], value, how);
+    else assert.deepEqual(response[key], value, `${how}: ${JSON.stringify(response)}`);
+  }
 }
 
 export const complaints = (text, name) => text.split('\n').filter((line) => line.includes(name) && / (warn |error) |^antiphon: /.test(line));
