@@ -50,7 +50,7 @@ static enum antiphon_status typed_text(const struct encode_style *style,
     return ANTIPHON_OK;
 }
 
-/* The event's data as base64 in the message; raw data is encoded into owned[1]. */
+/* The event's data as base64 in the message; raw data is encoded into room, or owned[1] if it is long. */
 static enum antiphon_status add_base64(const struct antiphon_event *event,
                                        struct encode_message *message)
 {
@@ -59,12 +59,16 @@ static enum antiphon_status add_base64(const struct antiphon_event *event,
         add_part(message, event->data, event->len);
         return ANTIPHON_OK;
     }
-    out->data = malloc(b64_encoded_len(event->len) + 1);
-    if (!out->data)
+    size_t len = b64_encoded_len(event->len);
+    char *at = message->room;
+    if (len >= sizeof message->room) {
+        at = out->data = malloc(len + 1);
+        out->len = len;
+    }
+    if (!at)
         return ANTIPHON_ENOMEM;
-    b64_encode(event->data, event->len, out->data);
-    out->len = b64_encoded_len(event->len);
-    add_part(message, out->data, out->len);
+    b64_encode(event->data, event->len, at);
+    add_part(message, at, len);
     return ANTIPHON_OK;
 }
 
@@ -89,8 +93,8 @@ static enum antiphon_status media(const struct encode_style *style,
     return status;
 }
 
-/* Nearly all there is: base64 at the usual rate goes between two constants. */
-static void usual_audio(const struct encode_style *style, const struct antiphon_event *event,
+/* Nearly all there is: at the usual rate base64 goes between two constants. */
+static enum antiphon_status usual_audio(const struct encode_style *style, const struct antiphon_event *event,
                         struct encode_message *message)
 {
     static const char chunks[] = "{\"realtimeInput\":{\"mediaChunks\":[{\"mimeType\":"
@@ -101,8 +105,10 @@ static void usual_audio(const struct encode_style *style, const struct antiphon_
         add_part(message, chunks, sizeof chunks - 1);
     else
         add_part(message, blob, sizeof blob - 1);
-    add_part(message, event->data, event->len);
-    add_text(message, style->media_chunks ? "\"}]}}" : "\"}}}");
+    enum antiphon_status status = add_base64(event, message);
+    if (status == ANTIPHON_OK)
+        add_text(message, style->media_chunks ? "\"}]}}" : "\"}}}");
+    return status;
 }
 
 static enum antiphon_status audio(const struct encode_style *style,
@@ -111,11 +117,8 @@ static enum antiphon_status audio(const struct encode_style *style,
 {
     struct text mime = {0};
     message->kind = ANTIPHON_WS_AUDIO;
-    if (event->encoding == ANTIPHON_BASE64 &&
-        (!event->sample_rate || event->sample_rate == INPUT_RATE)) {
-        usual_audio(style, event, message);
-        return ANTIPHON_OK;
-    }
+    if (!event->sample_rate || event->sample_rate == INPUT_RATE)
+        return usual_audio(style, event, message);
     text_printf(&mime, "audio/pcm;rate=%u", event->sample_rate ? event->sample_rate : INPUT_RATE);
     enum antiphon_status status =
         mime.failed ? ANTIPHON_ENOMEM : media(style, event, mime.data, message);
@@ -181,7 +184,9 @@ enum antiphon_status encode_event(const struct encode_style *style,
                                   const struct antiphon_event *event,
                                   struct encode_message *message)
 {
-    *message = (struct encode_message){.kind = ANTIPHON_WS_CONTROL};
+    message->kind = ANTIPHON_WS_CONTROL;
+    message->n = 0;
+    message->owned[0] = message->owned[1] = (struct text){0};
     switch (event->type) {
     case ANTIPHON_EV_TEXT:
         return typed_text(style, event, message);

@@ -13,14 +13,17 @@ struct encode_style {
 };
 struct encode_style encode_style_of(const cJSON *profile);
 
-#define ENCODE_MAX_PARTS 5
+#define ENCODE_MAX_PARTS  5
+#define ENCODE_ROOM_BYTES 9216 /* base64 of 200 ms of sound, the longest that a client's short frames are joined to */
 
-/* One message in pieces, in order; they borrow from the event, from owned and from constants. */
+/* One message in pieces, in order; they borrow from the event, from owned, from room and from
+ * constants. Not to be moved or copied. */
 struct encode_message {
     struct antiphon_span parts[ENCODE_MAX_PARTS];
     size_t n;
     enum antiphon_ws_kind kind;
     struct text owned[2];
+    char room[ENCODE_ROOM_BYTES]; /* raw audio becomes base64 here, so that it needs no memory */
 };
 
 /* EINVAL: an event that does not go to the model, or whose data is not what it says. The message
