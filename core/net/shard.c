@@ -455,7 +455,11 @@ static void *run(void *arg)
 {
     struct shard *shard = arg;
 
+    char name[16];
+
     self = shard;
+    (void)snprintf(name, sizeof(name), "shard-%u", shard->options.index);
+    pthread_setname_np(pthread_self(), name);
     thread_forbid_blocking();
     if (!shard->options.aside)
         metrics_name_shard(shard->options.index);

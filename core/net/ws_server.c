@@ -16,6 +16,7 @@
 #include "net/protocol.h"
 #include "net/shard.h"
 #include "net/tcp_progress.h"
+#include "net/ws_idle.h"
 #include "net/ws_queue.h"
 #include "net/ws_upgrade.h"
 #include "base/banned.h"
@@ -28,7 +29,10 @@
 /* What may be written after the socket said it takes more, before it is asked again. The answer goes by what
  * is not sent yet (TCP_NOTSENT_LOWAT), so that much more than that limit can wait in the kernel. */
 #define CREDIT_BYTES     16384u
-#define IDLE_MS          10000u /* a window in which sockets without a message are counted as idle */
+/* Memory for messages that come in pieces, as many do over a real network, is handed on from one connection to the
+ * next: quiet ones keep none, and audio needs no allocation. */
+#define SPARES           16u
+#define SPARE_BYTES      65536u
 
 struct ws_conn { /* [shard] */
     struct protocol_state state;
@@ -37,7 +41,7 @@ struct ws_conn { /* [shard] */
     bool close_sent;          /* our close frame is out, or on its way */
     bool dead;                /* the socket was shut down under libwebsockets */
     bool in_pieces;           /* message holds the beginning of one */
-    unsigned window;          /* in which the last message went or came */
+    unsigned window;          /* of ws_idle */
     struct ws_server *server; /* borrowed */
     struct lws *wsi;          /* borrowed; NULL until established */
     void *ctx;                /* of the owner of the callbacks */
@@ -57,8 +61,9 @@ struct ws_server { /* [shard] */
     struct shard *shard;
     const struct ws_server_options *options; /* borrowed */
     struct slots *conns;
-    struct timer idle_timer;  /* ends the window; runs while there are connections */
-    unsigned window, awake;   /* its number, and the connections that had a message in it */
+    struct ws_idle idle;
+    struct buf spare[SPARES]; /* owned */
+    unsigned spares;
     unsigned char direct[LWS_PRE + DIRECT_BYTES];
 };
 
@@ -74,7 +79,7 @@ enum antiphon_status ws_server_new(struct shard *shard, const struct ws_server_o
         return ANTIPHON_ENOMEM;
     made->shard = shard;
     made->options = options;
-    made->window = 1; /* a connection that is made has had no message in any */
+    made->idle.shard = shard;
     if (slots_new(options->max_connections, &made->conns)) {
         free(made);
         return ANTIPHON_ENOMEM;
@@ -88,8 +93,9 @@ void ws_server_free(struct ws_server *server)
     if (!server)
         return;
     assert(!slots_count(server->conns));
-    timer_stop(server->shard, &server->idle_timer);
-    metrics_set(METRIC_client_sockets_idle, 0);
+    ws_idle_stop(&server->idle);
+    while (server->spares)
+        buf_deinit(&server->spare[--server->spares]);
     slots_free(server->conns);
     free(server);
 }
@@ -121,28 +127,6 @@ static struct ws_conn *conn_of(struct lws *wsi)
     struct protocol_state *state = lws_get_opaque_user_data(wsi);
 
     return state && state->kind == PROTOCOL_WS ? (struct ws_conn *)state : NULL;
-}
-
-static void on_idle_window(void *ctx)
-{
-    struct ws_server *server = ctx;
-    unsigned all = slots_count(server->conns);
-
-    metrics_set(METRIC_client_sockets_idle, all > server->awake ? all - server->awake : 0);
-    server->window++;
-    server->awake = 0;
-    if (all)
-        timer_start(server->shard, &server->idle_timer, IDLE_MS, on_idle_window, server);
-}
-
-static void count_awake(struct ws_conn *conn)
-{
-    struct ws_server *server = conn->server;
-
-    if (conn->window == server->window)
-        return;
-    conn->window = server->window;
-    server->awake++;
 }
 
 /* Ends the socket whatever state libwebsockets is in: shutdown() makes it readable, and the event
@@ -199,7 +183,7 @@ static bool write_message(struct ws_conn *conn, bool binary, unsigned char *data
         return false;
     metrics_add(METRIC_client_messages_out, 1);
     metrics_add(METRIC_client_bytes_out, len);
-    count_awake(conn);
+    ws_idle_message(&conn->server->idle, &conn->window);
     if (came_us)
         metrics_observe(HISTOGRAM_relay_down, clock_now_us() - came_us);
     return true;
@@ -414,10 +398,7 @@ int ws_server_on_established(struct lws *wsi)
         return -1;
     conn->wsi = wsi;
     metrics_add(METRIC_client_connections, 1);
-    metrics_add(METRIC_client_sockets, 1);
-    count_awake(conn);
-    if (!timer_active(&conn->server->idle_timer))
-        timer_start(conn->server->shard, &conn->server->idle_timer, IDLE_MS, on_idle_window, conn->server);
+    ws_idle_open(&conn->server->idle, &conn->window);
     heard(conn);
     if (conn->server->options->hangup_ms)
         timer_start(conn->server->shard, &conn->silence, conn->server->options->ping_ms, on_silence, conn);
@@ -429,8 +410,30 @@ static void deliver(struct ws_conn *conn, bool binary, const char *data, size_t 
 {
     metrics_add(METRIC_client_messages_in, 1);
     metrics_add(METRIC_client_bytes_in, len);
-    count_awake(conn);
+    ws_idle_message(&conn->server->idle, &conn->window);
     conn->server->options->on_message(conn->ctx, conn, binary, data, len);
+}
+
+/* Before the first piece. */
+static void take_spare(struct ws_conn *conn)
+{
+    struct ws_server *server = conn->server;
+
+    if (server->spares && !conn->message.data)
+        conn->message = server->spare[--server->spares];
+}
+
+static void give_spare(struct ws_conn *conn)
+{
+    struct ws_server *server = conn->server;
+
+    if (server->spares < SPARES && conn->message.data && conn->message.cap <= SPARE_BYTES) {
+        buf_reset(&conn->message);
+        server->spare[server->spares++] = conn->message;
+        buf_init(&conn->message, server->options->max_message);
+    } else {
+        buf_deinit(&conn->message);
+    }
 }
 
 int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
@@ -449,6 +452,7 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
         deliver(conn, lws_frame_is_binary(wsi), len ? data : "", len);
         return 0;
     }
+    take_spare(conn);
     if (buf_append(&conn->message, data, len)) {
         ws_conn_close(conn, 1011, "out of memory");
         return 0;
@@ -456,7 +460,7 @@ int ws_server_on_receive(struct lws *wsi, const char *data, size_t len)
     conn->in_pieces = !last && conn->message.len;
     if (last) {
         deliver(conn, lws_frame_is_binary(wsi), conn->message.data, conn->message.len);
-        buf_deinit(&conn->message); /* fragments are rare: quiet connections keep no memory */
+        give_spare(conn);
     }
     return 0;
 }
@@ -536,9 +540,7 @@ void ws_server_on_closed(struct lws *wsi)
     lws_set_opaque_user_data(wsi, NULL);
     server = conn->server;
     if (conn->wsi)
-        metrics_sub(METRIC_client_sockets, 1);
-    if (conn->window == server->window)
-        server->awake--;
+        ws_idle_close(&server->idle, conn->window);
     timer_stop(server->shard, &conn->timer);
     timer_stop(server->shard, &conn->silence);
     server->options->on_close(conn->ctx, conn->wsi ? conn : NULL,

@@ -9,6 +9,8 @@
 /* Left until the failure; negative: none is due. */
 static atomic_long own = -1, *countdown = &own;
 static atomic_bool failed;
+static _Thread_local bool counting;
+static atomic_uint counted;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -21,6 +23,8 @@ char *__wrap_strdup(const char *text);
 
 static bool fails(void)
 {
+    if (counting)
+        atomic_fetch_add(&counted, 1);
     if (atomic_load(countdown) < 0 || atomic_fetch_sub(countdown, 1) != 0)
         return false;
     atomic_store(&failed, true);
@@ -62,6 +66,16 @@ bool alloc_has_failed(void)
 void alloc_share(atomic_long *memory)
 {
     countdown = memory;
+}
+
+void alloc_count(bool on)
+{
+    counting = on;
+}
+
+unsigned alloc_counted(void)
+{
+    return atomic_load(&counted);
 }
 
 void alloc_hook_cjson(void)

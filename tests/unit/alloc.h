@@ -18,4 +18,7 @@ void alloc_hook_cjson(void);
 /* From now on the countdown stands in that memory, where another process may set it; negative: no allocation fails, and
  * what it is after one has. Before there are other threads. */
 void alloc_share(atomic_long *memory);
+/* Counts what the calling thread allocates from now on, or no longer; alloc_counted() is the sum of all threads. */
+void alloc_count(bool on);
+unsigned alloc_counted(void);
 #endif

@@ -1,5 +1,7 @@
 #include "net_kit.h"
 
+#include "alloc.h"
+
 #include "base/metrics.h"
 
 #define SHARDS 2
@@ -591,6 +593,64 @@ static void test_too_many(void **state)
     close(fds[0]);
 }
 
+static void count_on(struct shard *shard, void *unused)
+{
+    (void)shard, (void)unused;
+    alloc_count(true);
+}
+
+static void count_off(struct shard *shard, void *unused)
+{
+    (void)shard, (void)unused;
+    alloc_count(false);
+}
+
+static void look(struct shard *shard, void *unused)
+{
+    (void)shard, (void)unused;
+}
+
+/* One message in two pieces, the second when the first has been read. */
+static void send_in_two(int fd, const char *data, size_t len)
+{
+    unsigned char frame[2048] = {0x81, 0x80 | 126, (unsigned char)(len >> 8), (unsigned char)len, 1, 2, 3, 4};
+
+    assert_true(len > 125 && len + 8 <= sizeof(frame));
+    for (size_t i = 0; i < len; i++)
+        frame[8 + i] = (unsigned char)data[i] ^ frame[4 + (i & 3)];
+    kit_send(fd, frame, len / 2);
+    /* Between the two a loop has looked at its sockets at least once. */
+    for (int i = 0; i < 2 * SHARDS; i++)
+        kit_on(shards[i % SHARDS], look, NULL);
+    kit_send(fd, frame + len / 2, len + 8 - len / 2);
+}
+
+/* As over a real network: the memory for pieces comes once, whichever connection they are of. */
+static void test_pieces_need_no_memory(void **state)
+{
+    char text[1744], answer[4096];
+    int fds[2] = {kit_ws_connect(port, "/ws/1", 0), kit_ws_connect(port, "/ws/1", 0)};
+    unsigned before = 0, after;
+    size_t len;
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    for (int i = 0; i < 202; i++) {
+        for (int shard = 0; i == 2 && shard < SHARDS; shard++)
+            kit_on(shards[shard], count_on, NULL);
+        before = i == 2 ? alloc_counted() : before;
+        send_in_two(fds[i % 2], text, sizeof(text));
+        assert_int_equal(kit_ws_recv(fds[i % 2], answer, sizeof(answer), &len), 0x81);
+        assert_int_equal(len, sizeof(text));
+    }
+    after = alloc_counted();
+    for (int shard = 0; shard < SHARDS; shard++)
+        kit_on(shards[shard], count_off, NULL);
+    assert_int_equal(after - before, 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static int set_up_few(void **state)
 {
     ws_options.max_connections = 3;
@@ -819,6 +879,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SHARDED(test_echo),
         SHARDED(test_pieces),
+        SHARDED(test_pieces_need_no_memory),
         SHARDED(test_large),
         SHARDED(test_close_codes),
         SHARDED(test_refusals),
