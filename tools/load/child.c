@@ -84,6 +84,8 @@ static void become(const struct child_options *options, const char *command)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (options->cert_file)
         setenv("SSL_CERT_FILE", options->cert_file, 1);
+    if (options->preload)
+        setenv("LD_PRELOAD", options->preload, 1);
     proc_pin(options->core);
     dup2(STDERR_FILENO, STDOUT_FILENO); /* stdout is for results */
     execv("/bin/sh", argv);

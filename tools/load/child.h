@@ -16,6 +16,7 @@ struct child_options {
     int port;              /* 0: chosen here */
     const char *upstream;  /* URL */
     const char *cert_file; /* its SSL_CERT_FILE; NULL: as ours */
+    const char *preload;   /* its LD_PRELOAD; NULL: none */
     int core;              /* -1: any */
 };
 

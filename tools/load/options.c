@@ -43,6 +43,7 @@ static const char help_text[] =
     "  --compact            the model's JSON without white space\n"
     "  --json FILE          results as JSON; - for stdout instead of the table\n"
     "  --label TEXT         a name for the results\n"
+    "  --allocs LIBRARY     count allocations of the server's shards (build/release/load-allocs.so)\n"
     "\n"
     "Exit code: 0 measured, 1 could not measure, 2 wrong command line.\n";
 
@@ -78,6 +79,7 @@ enum {
     COMPACT,
     JSON,
     LABEL,
+    ALLOCS,
     HELP
 };
 
@@ -112,6 +114,7 @@ static const struct option names[] = {{"server", required_argument, NULL, SERVER
                                       {"compact", no_argument, NULL, COMPACT},
                                       {"json", required_argument, NULL, JSON},
                                       {"label", required_argument, NULL, LABEL},
+                                      {"allocs", required_argument, NULL, ALLOCS},
                                       {"help", no_argument, NULL, HELP},
                                       {NULL, 0, NULL, 0}};
 
@@ -207,6 +210,9 @@ static bool take(struct options *options, int which, const char *text)
         return true;
     case LABEL:
         options->label = text;
+        return true;
+    case ALLOCS:
+        options->allocs = text;
         return true;
     case TLS:
         return options->tls = true;

@@ -30,6 +30,7 @@ struct options {
     const char *json; /* file; "-": stdout */
     const char *cert; /* where the certificate is written */
     const char *label;
+    const char *allocs; /* library that counts allocations of the server; NULL: they are not counted */
 };
 
 /* 0: run; else the exit code plus 1 (help: 1, wrong: 3). Messages are printed. */

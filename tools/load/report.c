@@ -95,6 +95,12 @@ void report_print(const struct options *options, const struct result *result, FI
     if (splice_share(result) >= 0)
         (void)fprintf(out, "audio frames without a JSON tree %.3f %%; /metrics took %.1f ms\n",
                       splice_share(result) * 100, (double)result->scrape_to.took_ns / 1e6);
+    if (options->allocs)
+        (void)fprintf(out,
+                      "allocations in the window: own %" PRIu64 ", libwebsockets %" PRIu64 ", TLS %" PRIu64
+                      ", libuv %" PRIu64 "\n",
+                      result->allocs.count[ALLOCS_OWN], result->allocs.count[ALLOCS_LWS],
+                      result->allocs.count[ALLOCS_TLS], result->allocs.count[ALLOCS_UV]);
     for (unsigned i = 0; options->cycles > 1 && i < options->cycles; i++)
         (void)fprintf(out, "after cycle %u: RSS %.2f MB, heap and stacks %.2f MB\n", i + 1,
                       (double)result->cycle[i].rss_bytes / 1e6,
@@ -206,6 +212,12 @@ void report_json(const struct options *options, const struct result *result, FIL
                   use.seconds, cpu_us(result, &use), use.tree, use.own, use.foreign, use.steal,
                   rss_each(result), (double)result->start_ns / 1e6, splice_share(result),
                   (double)result->scrape_to.took_ns / 1e6, options->tls ? "true" : "false");
+    if (options->allocs)
+        (void)fprintf(out,
+                      ",\"allocations\":%" PRIu64 ",\"allocations_lws\":%" PRIu64 ",\"allocations_tls\":%" PRIu64
+                      ",\"allocations_uv\":%" PRIu64,
+                      result->allocs.count[ALLOCS_OWN], result->allocs.count[ALLOCS_LWS],
+                      result->allocs.count[ALLOCS_TLS], result->allocs.count[ALLOCS_UV]);
     json_cycles(out, options, result);
     json_hist(out, "up", &counts->up);
     json_hist(out, "down", &counts->down);

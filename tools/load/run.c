@@ -78,9 +78,11 @@ static void enter(struct runner *runner, enum phase phase, uint64_t now_ns)
     if (phase == MEASURING) {
         scrape_take(&world->server, &runner->result->scrape_from);
         sample(runner, &runner->result->from);
+        allocs_begin(&runner->result->allocs);
         world->from_ns = loop_now();
         world->to_ns = world->from_ns + (uint64_t)(world->options->seconds * 1e9);
     } else if (phase == ENDING) {
+        allocs_end(&runner->result->allocs, pid_of(runner), stderr);
         sample(runner, &runner->result->to);
         world->sending = false;
         scrape_take(&world->server, &runner->result->scrape_to);
@@ -179,12 +181,17 @@ static void reset_counts(struct counts *counts)
 static bool start_server(struct runner *runner, int port, char *why, size_t why_size)
 {
     const struct options *options = runner->world.options;
-    struct child_options child = {.command = options->server, .core = options->server_cpu};
+    struct child_options child = {
+        .command = options->server, .core = options->server_cpu, .preload = options->allocs};
     char upstream[64];
 
     (void)snprintf(upstream, sizeof(upstream), "http%s://127.0.0.1:%d", options->tls ? "s" : "",
                    port);
     child.upstream = upstream;
+    if (options->allocs && !allocs_open(&runner->result->allocs)) {
+        (void)snprintf(why, why_size, "cannot count allocations");
+        return false;
+    }
     if (options->tls)
         child.cert_file = options->cert ? options->cert : runner->cert;
     return child_start(&child, &runner->child, &runner->world.server, why, why_size);
@@ -272,6 +279,7 @@ bool run(const struct options *options, struct result *result, char *why, size_t
     clients_close(&runner->world);
     live_close_all(&runner->world);
     child_stop(&runner->child);
+    allocs_close(&result->allocs);
     loop_deinit(&runner->world.loop);
     clients_free(&runner->world);
     live_free_all(&runner->world);

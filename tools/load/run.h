@@ -1,6 +1,7 @@
 /* run - one measurement from its beginning to its end. */
 #ifndef LOAD_RUN_H
 #define LOAD_RUN_H
+#include "allocs.h"
 #include "proc.h"
 #include "scrape.h"
 #include "world.h"
@@ -12,6 +13,7 @@ struct result {
     struct proc_sample from, to;          /* the window */
     struct proc_sample after;             /* when all clients had been gone for a while */
     struct scrape scrape_from, scrape_to; /* its own counters, at the same times */
+    struct allocs allocs;                 /* in the window */
     struct proc_sample cycle[OPTIONS_MAX_CYCLES];   /* at the same point of every cycle */
     uint64_t lives_left;                  /* connections to the model that were still open then */
     uint64_t open;                        /* clients that came up */
