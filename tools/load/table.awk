@@ -51,7 +51,7 @@ BEGIN {
         "interrupted_us.p50|interrupted p50, ms|1000;interrupted_us.p99|interrupted p99, ms|1000;" \
         "stale_each|stale frames an interruption|1;after_told|frames after it was told|1;" \
         "rss_each|RSS a client, KiB|1024;rss_growth|RSS grew by, %|0.01;heap_growth|heap and stacks grew by, %|0.01;rss_mb|RSS, MB|1;start_ms|start, ms|1;splice|splice share, %|1;" \
-        "lost|frames lost|1;damaged|frames damaged|1", metric_line, ";")
+        "lost|frames lost|1;damaged|frames damaged|1;allocations|allocations|1", metric_line, ";")
     for (i = 1; i <= metrics_n; i++) {
         split(metric_line[i], part, "|")
         metric_path[i] = part[1]; metric_title[i] = part[2]; metric_by[i] = part[3]
@@ -89,6 +89,10 @@ END {
             }
             share = field(lines[i], "splice_share")
             if (share != "" && share >= 0 && share < 0.999) { print scenario ": splice share " share; bad = 1 }
+            # Audio at its own pace needs no memory; typed turns, and bursts, which queue, do.
+            if (field(lines[i], "up_sent") > 0 && !field(lines[i], "turns_sent") && !field(lines[i], "interruptions") && field(lines[i], "allocations") > 0) {
+                print scenario ": " field(lines[i], "allocations") " allocations on the way of audio"; bad = 1
+            }
             if (field(lines[i], "turns_done") + 0 < field(lines[i], "turns_sent") + 0) {
                 print scenario ": turns without an end"; bad = 1
             }
@@ -106,6 +110,7 @@ END {
             else x = field(lines[i], path) / metric_by[m]
             if (path ~ /_us[.]/ && field(lines[i], substr(path, 1, index(path, ".") - 1) ".count") == 0) continue
             if (path == "splice" && x < 0) continue
+            if (path == "allocations" && field(lines[i], path) == "") continue
             if (path ~ /_growth$/ && !index(lines[i], "],[")) continue
             if ((path == "turns_a_second" || path == "cpu_us") && x == 0) continue
             if ((path == "stale_each" || path == "after_told") && !field(lines[i], "interruptions")) continue
