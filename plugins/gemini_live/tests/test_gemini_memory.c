@@ -94,9 +94,11 @@ static void test_decode(void **unused)
 static void test_encode(void **unused)
 {
     const struct encode_style style = {0};
+    static const char sound[ENCODE_ROOM_BYTES]; /* longer than its base64 has room for in the message */
     const struct antiphon_event events[] = {
         {.struct_size = sizeof *events, .type = ANTIPHON_EV_TEXT, .data = "x", .len = 1},
-        {.struct_size = sizeof *events, .type = ANTIPHON_EV_AUDIO, .data = "xx", .len = 2},
+        {.struct_size = sizeof *events, .type = ANTIPHON_EV_AUDIO, .data = sound, .len = sizeof sound},
+        {.struct_size = sizeof *events, .type = ANTIPHON_EV_AUDIO, .data = sound, .len = 2, .sample_rate = 8000},
         {.struct_size = sizeof *events,
          .type = ANTIPHON_EV_TOOL_RESULTS,
          .data = "[{\"name\":\"f\",\"response\":{}}]",
@@ -117,6 +119,28 @@ static void test_encode(void **unused)
         }
         assert_int_equal(status, ANTIPHON_OK);
         assert_true(n > 0);
+    }
+}
+
+/* Every frame of a client that sends samples: 200 ms, the longest that are joined. */
+static void test_audio_needs_no_memory(void **unused)
+{
+    static const char sound[6400];
+    const struct encode_style styles[] = {{0}, {.media_chunks = true}};
+    const struct antiphon_event event = {.struct_size = sizeof event,
+                                         .type = ANTIPHON_EV_AUDIO,
+                                         .data = sound,
+                                         .len = sizeof sound,
+                                         .sample_rate = 16000};
+    struct encode_message message;
+    (void)unused;
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {
+        alloc_fail_at(0);
+        assert_int_equal(encode_event(&styles[i], &event, &message), ANTIPHON_OK);
+        assert_false(alloc_has_failed());
+        assert_int_equal(message.n, 3);
+        assert_int_equal(message.parts[1].len, 8536);
+        encode_free(&message);
     }
 }
 
@@ -160,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_setup),
         cmocka_unit_test(test_decode),
         cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_audio_needs_no_memory),
         cmocka_unit_test(test_init_and_open),
     };
     alloc_hook_cjson();
