@@ -373,6 +373,8 @@ void isolate_on_exit(struct isolate_gen *gen)
     while (!gen->killed && !gen->lost_ms)
         isolate_on_socket(gen, 0);
     isolate_on_output(gen);
+    if (gen->last_words_len && gen->last_words[gen->last_words_len - 1] == '\n')
+        gen->last_words_len--;
     pthread_mutex_lock(&gen->lock);
     describe(gen, &info, how, sizeof(how));
     pthread_mutex_unlock(&gen->lock);
@@ -382,13 +384,16 @@ void isolate_on_exit(struct isolate_gen *gen)
 
 /* ---- what it writes to stdout and stderr ---- */
 
+/* A line stays, with its end, until the next one begins. */
 static void take_words(struct isolate_gen *gen, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (gen->last_words_len == sizeof(gen->last_words) || (gen->last_words_len && text[i] == '\n'))
+        bool over = gen->last_words_len && gen->last_words[gen->last_words_len - 1] == '\n';
+        if (text[i] == '\n' && (over || !gen->last_words_len))
+            continue;
+        if (over || gen->last_words_len == sizeof(gen->last_words))
             gen->last_words_len = 0;
-        if (text[i] != '\n')
-            gen->last_words[gen->last_words_len++] = text[i];
+        gen->last_words[gen->last_words_len++] = text[i];
     }
 }
 

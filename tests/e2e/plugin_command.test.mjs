@@ -109,6 +109,7 @@ test('test: what it did wrong, to the end', async () => {
   assert.equal(twice.code, 1);
   assert.match(twice.out, /^result +1$/m);
   assert.match(twice.out, /^wrong +finished a call twice; the second result was ignored$/m);
+  assert.match((await misbehave('abort')).out, /^wrong +bad_calls: .*its process was killed by signal 6 .*; it said last: something is rotten$/m);
   const late = await misbehave('late', '--timeout', '100');
   assert.equal(late.code, 1);
   assert.match(late.out, /^wrong +it finished after its deadline of 100 ms$/m);
