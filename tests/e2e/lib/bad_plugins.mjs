@@ -91,7 +91,7 @@ export const survived = {
 };
 // Those that end it: exit code or signal, and what is said. A sanitizer has a status of its own for a fault.
 export const fatal = {
-  segfault: { end: /^(SIGSEGV|1)$/, line: /^antiphon: plugin bad_calls: call misbehave: it ended the server \(Segmentation fault\)$/ },
+  segfault: { end: /^(SIGSEGV|1|66)$/, line: /^antiphon: plugin bad_calls: call misbehave: it ended the server \(Segmentation fault\)$/ },
   abort: { end: /^SIGABRT$/, line: /^antiphon: plugin bad_calls: call misbehave: it ended the server \(Aborted\)$/ },
   quit: { end: /^1$/, line: /error plugin: bad_calls: call misbehave: it ended the server \(called exit\(\)\)$/ },
   exit: { end: /^0$/, line: null }, // _exit() leaves nobody who could say it
