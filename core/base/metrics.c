@@ -49,18 +49,7 @@ static const struct metric_text {
     [METRIC_##name] = {SHARD_COUNTER, "antiphon_" #name "_total", "", help},
 #define SHARD_SINCE(name, help)                                                                    \
     [METRIC_##name] = {SHARD_MOMENT, "antiphon_" #name "_seconds", "", help},
-#define HISTOGRAM(name, family, label, least, most, help)
-#define COUNTS(name, least, most, help)
-#define SHARD_HISTOGRAM(name, least, most, help)
 #include "base/metrics.def"
-#undef METRIC
-#undef LABELLED
-#undef GAUGE
-#undef SHARD_METRIC
-#undef SHARD_SINCE
-#undef HISTOGRAM
-#undef COUNTS
-#undef SHARD_HISTOGRAM
 };
 
 static const struct histogram_text {
@@ -70,11 +59,6 @@ static const struct histogram_text {
     bool numbers;   /* no microseconds */
     bool per_shard; /* one for each, in whole powers of two */
 } histogram_texts[HISTOGRAM_COUNT] = {
-#define METRIC(name, help)
-#define LABELLED(name, family, label, help)
-#define GAUGE(name, help)
-#define SHARD_METRIC(name, help)
-#define SHARD_SINCE(name, help)
 #define HISTOGRAM(name, family, label, least, most, help)                                          \
     [HISTOGRAM_##name] = {"antiphon_" #family "_seconds", label, least, most, help, false, false},
 #define COUNTS(name, least, most, help)                                                            \

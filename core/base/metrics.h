@@ -10,27 +10,11 @@
 #define GAUGE(name, help) METRIC_##name,
 #define SHARD_METRIC(name, help) METRIC_##name,
 #define SHARD_SINCE(name, help) METRIC_##name,
-#define HISTOGRAM(name, family, label, least, most, help)
-#define COUNTS(name, least, most, help)
-#define SHARD_HISTOGRAM(name, least, most, help)
 enum metric {
 #include "base/metrics.def"
     METRIC_COUNT
 };
-#undef METRIC
-#undef LABELLED
-#undef GAUGE
-#undef SHARD_METRIC
-#undef SHARD_SINCE
-#undef HISTOGRAM
-#undef COUNTS
-#undef SHARD_HISTOGRAM
 
-#define METRIC(name, help)
-#define LABELLED(name, family, label, help)
-#define GAUGE(name, help)
-#define SHARD_METRIC(name, help)
-#define SHARD_SINCE(name, help)
 #define HISTOGRAM(name, family, label, least, most, help) HISTOGRAM_##name,
 #define COUNTS(name, least, most, help) HISTOGRAM_##name,
 #define SHARD_HISTOGRAM(name, least, most, help) HISTOGRAM_##name,
@@ -38,14 +22,6 @@ enum histogram {
 #include "base/metrics.def"
     HISTOGRAM_COUNT
 };
-#undef METRIC
-#undef LABELLED
-#undef GAUGE
-#undef SHARD_METRIC
-#undef SHARD_SINCE
-#undef HISTOGRAM
-#undef COUNTS
-#undef SHARD_HISTOGRAM
 
 void metrics_add(enum metric metric, uint64_t n);
 /* A gauge may be below 0 for one thread: one adds what another takes away. */
