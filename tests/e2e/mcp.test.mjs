@@ -1,19 +1,14 @@
 // mcp with the protocol's own reference server, as a child process and over HTTP.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
-import net from 'node:net';
-import path from 'node:path';
 import { test } from 'node:test';
-import { root } from './lib/live_sim.mjs';
+import { everything, startEverything } from './lib/mcp_server.mjs';
 import { startTools } from './lib/tools.mjs';
 
-const program = path.join(root, 'tests/node_modules/@modelcontextprotocol/server-everything/dist/index.js');
 const tools = ['ev_echo', 'ev_get-sum', 'ev_get-tiny-image', 'ev_get-structured-content', 'ev_get-env',
   'ev_trigger-long-running-operation'];
 const settings = (server) => `plugins:\n  mcp:\n    servers:\n      - ${JSON.stringify({ name: 'ev', start_timeout_ms: 60000, ...server })}\n`;
-const child = (more) => settings({ command: [process.execPath, program, 'stdio'], env: ['MARK=seen'], ...more });
+const child = (more) => settings({ command: [process.execPath, everything, 'stdio'], env: ['MARK=seen'], ...more });
 
 async function useTools(talk) {
   assert.deepEqual(await talk.call('ev_echo', { message: '한글 \n "x"' }), { text: 'Echo: 한글 \n "x"' });
@@ -34,22 +29,8 @@ test('a server that is a child process', { timeout: 240000 }, async (t) => {
 });
 
 test('a server over HTTP', { timeout: 240000 }, async (t) => {
-  const probe = net.createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  const server = spawn(process.execPath, [program, 'streamableHttp'], { env: { PATH: process.env.PATH, PORT: String(port) } });
-  t.after(() => server.kill('SIGKILL'));
-  let said = '';
-  await new Promise((resolve) => {
-    for (const stream of [server.stdout, server.stderr])
-      stream.on('data', (data) => {
-        said += data;
-        if (/listening on port/i.test(said)) resolve();
-      });
-  });
-  const talk = await startTools(t, { tools, settings: settings({ url: `http://127.0.0.1:${port}/mcp`, allow_private: true }) });
+  const server = await startEverything(t);
+  const talk = await startTools(t, { tools, settings: settings({ url: server.url, allow_private: true }) });
   await useTools(talk);
   await talk.end();
 });

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Browser } from './lib/browser.mjs';
 import { root } from './lib/live_sim.mjs';
-import { freePort, told, until } from './lib/mcp_server.mjs';
+import { told, until } from './lib/mcp_server.mjs';
+import { freePort } from './lib/process.mjs';
 import { startTools } from './lib/tools.mjs';
 
 const fixture = path.join(root, 'tests/e2e/lib/mcp_fixture.mjs');

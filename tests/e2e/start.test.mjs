@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { antiphon, build, environment, folder, request, root, run, simulate, startServer } from './lib/faults.mjs';
+import { freePort } from './lib/process.mjs';
 
 const plugins = path.join(build, 'tests/plugins');
 const key = { GOOGLE_API_KEY: 'k' };
@@ -383,16 +383,6 @@ test('--demo: the stand-in ends with a server that is killed', async () => {
   while (runs()) await new Promise((resolve) => { setImmediate(resolve); });
   rmSync(demo.home, { recursive: true, force: true });
 });
-
-async function freePort() {
-  const probe = net.createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 async function answers(port) {
   for (;;) {

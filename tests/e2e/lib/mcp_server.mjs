@@ -1,20 +1,10 @@
 // The protocol's own reference server, as a program and over HTTP.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import net from 'node:net';
 import path from 'node:path';
 import { root } from './live_sim.mjs';
+import { freePort } from './process.mjs';
 
 export const everything = path.join(root, 'tests/node_modules/@modelcontextprotocol/server-everything/dist/index.js');
-
-export async function freePort() {
-  const probe = net.createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 // Resolves with the process, listening at `url`. port: the one it had before.
 export async function startEverything(t, port) {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from './live_sim.mjs';
@@ -84,4 +85,14 @@ export async function end(server, signal = 'SIGTERM') {
   const how = await patience(server.exited, () => `serve to end\n${server.err}`).finally(() => server.child.kill('SIGKILL'));
   if (how.code !== 0) throw new Error(`serve ended with ${how.code ?? how.signal}: ${server.err}`);
   checkReports(server);
+}
+
+// One that nobody listens on, for a moment at least.
+export async function freePort() {
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
 }
